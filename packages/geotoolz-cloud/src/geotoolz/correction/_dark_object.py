@@ -1,0 +1,118 @@
+"""Haze removal by dark objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from geotoolz.core import (
+    Call,
+    Freezable,
+    ParameterError,
+    Plan,
+    QuantityError,
+    Reduce,
+    TileSpec,
+    VarSpec,
+    chosen_bands,
+    is_surface_reflectance,
+    require_physical,
+)
+from geotoolz.correction import _kernels
+from geotoolz.radiometry import Percentiles
+
+
+class DarkObjectSubtraction(Freezable):
+    """Subtract each band's dark-object value: ``max(ρ − (ρ_dark − residual), 0)``.
+
+    ``ρ_dark`` is a low percentile of the scene. With ``residual=0.01`` this is DOS1: dark objects
+    are taken to reflect one per cent. It removes additive haze; it is no atmospheric correction of
+    transmittance or adjacency.
+
+    Reads the chosen bands (top-of-atmosphere reflectance), writes them as float32, NaN for
+    no-data.
+
+    Parameters
+    ----------
+    percentile : float
+        The percentile of the valid pixels that counts as dark.
+    residual : float
+        Reflectance that dark objects are assumed to have.
+    bands : sequence of str, optional
+        By default all bands that hold measurements.
+    dark_values : mapping of str to float, optional
+        Frozen ``ρ_dark`` per band. Set by `geotoolz.core.freeze`.
+    scope : {"tile", "catalog"}
+        ``"tile"`` lets an unfrozen step take the percentile of the very tile. Tiles of one scene
+        then get different corrections and show seams: freeze on the whole scene.
+
+    Raises
+    ------
+    QuantityError
+        If a band holds surface reflectance (already corrected), stretched values, or digital
+        numbers with an offset.
+    ParameterError
+        If the percentile is not between 0 and 100.
+
+    References
+    ----------
+    Chavez, P. S. (1988). An improved dark-object subtraction technique for atmospheric scattering
+    correction of multispectral data. Remote Sensing of Environment 24, 459–479.
+    Chavez, P. S. (1996). Image-based atmospheric corrections, revisited and improved.
+    Photogrammetric Engineering & Remote Sensing 62, 1025–1036.
+
+    Examples
+    --------
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> from geotoolz.correction import DarkObjectSubtraction
+    >>> tile = simulate_scene((64, 64), level="L1C", bands=("blue",))
+    >>> bool(DarkObjectSubtraction(percentile=1)(tile).blue.mean() < tile.blue.mean())
+    True
+    """
+
+    percentile: float = 1.0
+    residual: float = 0.0
+    bands: tuple[str, ...] | None = None
+    dark_values: Mapping[str, float] | None = None
+    scope: Literal["tile", "catalog"] = "tile"
+
+    def validate(self) -> None:
+        """Check the ranges."""
+        if not 0 <= self.percentile <= 100:
+            raise ParameterError(f"percentile={self.percentile}", expected="0 to 100")
+        if not 0 <= self.residual < 1:
+            raise ParameterError(f"residual={self.residual}", expected="a reflectance from 0 to below 1")
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the dark values are known."""
+        return self.dark_values is not None
+
+    def statistics(self, tile: TileSpec) -> Reduce:
+        """Return the percentiles to gather."""
+        return Percentiles(chosen_bands(tile, self.bands, type(self).__name__), (self.percentile,))
+
+    def freeze(self, result: Mapping[str, tuple[float, ...]]) -> DarkObjectSubtraction:
+        """Return the step with its dark values bound."""
+        return self.replace(dark_values={band: values[0] for band, values in result.items()})
+
+    def plan(self, tile: TileSpec) -> Plan:
+        """Subtract from every band."""
+        label = type(self).__name__
+        named = self.bands if self.dark_values is None else tuple(self.dark_values)
+        bands = chosen_bands(tile, named, label)
+        notes = require_physical(tile, bands, label)
+        darks = list(self.dark_values.values()) if self.dark_values is not None else [0.0] * len(bands)
+        writes, calls = {}, []
+        for band, dark in zip(bands, darks, strict=True):
+            if is_surface_reflectance(tile, band):
+                raise QuantityError(
+                    f"{label} reads {band!r}, which is surface reflectance: its atmosphere is corrected already",
+                    expected="top-of-atmosphere reflectance (Sentinel-2 L1C, Landsat L1)",
+                    fix=f"leave {label} out",
+                )
+            spec = tile.variables[band]
+            writes[band] = VarSpec(spec.dims, attrs=spec.attrs)
+            haze = float(dark) - self.residual
+            calls.append(Call((band,), (band,), _kernels.subtract_floor, (spec.nodata_scalar, haze)))
+        return Plan(writes=writes, calls=tuple(calls), notes=notes)

@@ -1,0 +1,60 @@
+"""Running a pipeline over a catalog: engines, tasks, journal, plan, report."""
+
+from __future__ import annotations
+
+from ._driver import Attempt, Driver, Outcome, StopReason
+from ._engine import Completion, Engine, default_workers, engine_names, get_engine
+from ._exit_codes import ExitCode
+from ._failure import Failure, FailureKind, classify
+from ._fingerprint import Stamp, fingerprint, task_key
+from ._inline import InlineEngine
+from ._journal import Journal, replay
+from ._layout import Layout
+from ._limit import FailureLimit
+from ._pipeline import CatalogPipeline
+from ._plan import BatchPlan, PlannedTile, TileState
+from ._process import ProcessEngine
+from ._progress import JsonLinesProgress, NoProgress, Progress, RichProgress, get_progress
+from ._report import BatchReport, TileRow
+from ._retry import RetryPolicy
+from ._task import TileResult, TileTask, run_tile
+
+__all__ = [
+    "Attempt",
+    "BatchPlan",
+    "BatchReport",
+    "CatalogPipeline",
+    "Completion",
+    "Driver",
+    "Engine",
+    "ExitCode",
+    "Failure",
+    "FailureKind",
+    "FailureLimit",
+    "InlineEngine",
+    "Journal",
+    "JsonLinesProgress",
+    "Layout",
+    "NoProgress",
+    "Outcome",
+    "PlannedTile",
+    "ProcessEngine",
+    "Progress",
+    "RetryPolicy",
+    "RichProgress",
+    "Stamp",
+    "StopReason",
+    "TileResult",
+    "TileRow",
+    "TileState",
+    "TileTask",
+    "classify",
+    "default_workers",
+    "engine_names",
+    "fingerprint",
+    "get_engine",
+    "get_progress",
+    "replay",
+    "run_tile",
+    "task_key",
+]

@@ -1,0 +1,228 @@
+"""Putting a tile's files in place: all staged, then renamed, the STAC item last. No item, no tile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._layout import Layout, safe_name
+
+__all__ = ["OutputFile", "clean_leftovers", "commit", "multihash", "own_files", "staging_folder", "write_atomic"]
+
+#: the prefix of a sha-256 in a multihash, which ``file:checksum`` is
+_SHA256 = "1220"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that stands in the output folder: path below it (with ``/``), bytes, SHA-256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def multihash(sha256: str) -> str:
+    """Return a SHA-256 as STAC's ``file:checksum`` writes it."""
+    return _SHA256 + sha256
+
+
+@contextmanager
+def staging_folder(layout: Layout, tile_id: str) -> Iterator[Path]:
+    """Give a fresh folder on the file system of the outputs; gone afterwards, whatever happened."""
+    with _typed(layout.staging):
+        layout.staging.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{safe_name(tile_id)}~", dir=layout.staging))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def commit(
+    layout: Layout, tile_id: str, staged: Path, make_item: Callable[[tuple[OutputFile, ...]], dict[str, Any]]
+) -> tuple[OutputFile, ...]:
+    """Move everything below `staged` to its place below the output folder, then write the item.
+
+    A crash in between leaves files without a valid item (state "partial"); the note written before the first
+    rename tells the next attempt that they are its own.
+
+    Parameters
+    ----------
+    layout : Layout
+    tile_id : str
+    staged : Path
+        Finished files in the tree that they will have.
+    make_item : callable
+        Returns the STAC item for the files.
+
+    Returns
+    -------
+    tuple of OutputFile
+
+    Raises
+    ------
+    WriteError
+        If a file of somebody else stands in the way, or the disk does not take it.
+    """
+    with _typed(layout.out):
+        found = sorted(path for path in staged.rglob("*") if path.is_file())
+        files = tuple(_seal(path, path.relative_to(staged).as_posix()) for path in found)
+        item_path = layout.item(tile_id)
+        mine = own_files(layout, tile_id)
+        _refuse_foreign(layout, files, mine)
+        intent = layout.intent(tile_id)
+        write_atomic(intent, json.dumps(sorted({*mine, *(file.path for file in files)})).encode())
+        _place(layout, tile_id, staged, files, mine)
+        write_atomic(item_path, (json.dumps(make_item(files), indent=1) + "\n").encode())
+        _drop_superseded(layout, mine, files)
+        intent.unlink(missing_ok=True)
+    return files
+
+
+def own_files(layout: Layout, tile_id: str) -> dict[str, int]:
+    """Return what this tile has written before: path below the output folder to bytes (-1: not known)."""
+    mine: dict[str, int] = {}
+    try:
+        names = json.loads(layout.intent(tile_id).read_bytes())
+        mine.update((str(name), -1) for name in names)
+    except (OSError, ValueError):
+        pass
+    mine.update((file.path, file.size) for file in read_item(layout, tile_id)[1])
+    return mine
+
+
+def read_item(layout: Layout, tile_id: str) -> tuple[dict[str, Any] | None, tuple[OutputFile, ...]]:
+    """Return a tile's item and the files it names; (None, ()) where there is none that we wrote."""
+    try:
+        item = json.loads(layout.item(tile_id).read_bytes())
+        if "geotoolz:task_key" not in item["properties"]:
+            return None, ()
+        return item, tuple(_outputs_of(layout, item))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, ()
+
+
+def _outputs_of(layout: Layout, item: Mapping[str, Any]) -> Iterator[OutputFile]:
+    for asset in item["assets"].values():
+        path = os.path.normpath(layout.items / asset["href"])
+        checksum = str(asset.get("file:checksum", ""))
+        yield OutputFile(Path(path).relative_to(layout.out).as_posix(), int(asset["file:size"]), checksum[len(_SHA256) :])
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # mkstemp makes it private
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def clean_leftovers(layout: Layout, tile_ids: Iterable[str]) -> None:
+    """Remove the staging folders that killed workers left for these tiles."""
+    try:
+        names = os.listdir(layout.staging)  # noqa: PTH208 - names are all that is wanted
+    except OSError:
+        return
+    if not names:
+        return
+    ours = {safe_name(tile_id) for tile_id in tile_ids}
+    for name in names:
+        if name.rpartition("~")[0] in ours:
+            shutil.rmtree(layout.staging / name, ignore_errors=True)
+
+
+def _seal(path: Path, relative: str) -> OutputFile:
+    """Bring a file to the disk and take its size and hash."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return OutputFile(relative, os.fstat(file.fileno()).st_size, digest)
+
+
+def _refuse_foreign(layout: Layout, files: Iterable[OutputFile], mine: Mapping[str, int]) -> None:
+    for file in files:
+        if file.path not in mine and os.path.lexists(layout.out / file.path):
+            raise _taken(layout.out / file.path)
+
+
+def _taken(path: Path) -> Exception:
+    from geotoolz.core._errors import WriteError
+
+    return WriteError(f"{str(path)!r} exists and was not written for this tile",
+                      expected="a free path, or an earlier output of the same tile",
+                      fix="put {item_id} into the sink's path, or choose another folder with out=…")  # fmt: skip
+
+
+def _place(
+    layout: Layout, tile_id: str, staged: Path, files: Iterable[OutputFile], mine: Mapping[str, int]
+) -> None:
+    """Give the staged files their names; when one is taken in the meantime, take the others back."""
+    placed: list[Path] = []
+    try:
+        for file in files:
+            target = layout.out / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file.path in mine:
+                (staged / file.path).replace(target)
+                continue
+            _move_if_free(staged / file.path, target)
+            placed.append(target)
+    except BaseException:
+        for target in placed:
+            target.unlink(missing_ok=True)
+        layout.intent(tile_id).unlink(missing_ok=True)
+        raise
+
+
+def _move_if_free(source: Path, target: Path) -> None:
+    """Rename unless the name is taken: another tile may commit to the same path at this moment."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise _taken(target) from None
+    except OSError:  # a file system without hard links
+        source.replace(target)
+        return
+    source.unlink()
+
+
+def _drop_superseded(layout: Layout, mine: Mapping[str, int], files: Iterable[OutputFile]) -> None:
+    """Remove what an earlier configuration of this tile wrote and this one did not, if nobody has changed it."""
+    kept = {file.path for file in files}
+    for name, size in mine.items():
+        path = layout.out / name
+        if name not in kept and path.is_file() and size in (-1, path.stat().st_size):
+            path.unlink()
+
+
+@contextmanager
+def _typed(where: Path) -> Iterator[None]:
+    """Turn the system's errors into a `WriteError` that keeps the number (disk full is no bug)."""
+    from geotoolz.core._errors import GeotoolzError, WriteError
+
+    try:
+        yield
+    except GeotoolzError:
+        raise
+    except OSError as exc:
+        error = WriteError(f"{exc.filename or where}: {exc.strerror or exc}", expected="free space and the right to write",
+                           fix="free space or choose another folder, then run again: finished tiles are kept")  # fmt: skip
+        error.errno = exc.errno
+        raise error from exc

@@ -1,0 +1,176 @@
+"""What a tile was made from, said cheaply: sizes, times, checksums that somebody else has computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+__all__ = ["Stamp", "fingerprint", "local_path", "task_key"]
+
+_VERSION = "geotoolz-task-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One input as it was seen.
+
+    Attributes
+    ----------
+    path : str
+        Local path, or URL without its query (signatures change, the file does not).
+    size : int
+        Bytes; -1 where the file is missing, -2 where it is not known (remote).
+    mark : str
+        ``file:checksum`` of the item where it has one, else ``@`` and the time of the last change in ns.
+    """
+
+    path: str
+    size: int
+    mark: str = ""
+
+    def identity(self) -> tuple[str, int, str]:
+        """Return what counts for the key: the name, not the folder, so that a moved archive stays fresh."""
+        name = self.path if "://" in self.path else os.path.basename(self.path)  # noqa: PTH119 - 10^5 times
+        return (name, self.size, self.mark)
+
+
+def task_key(
+    config_hash: str, stamps: Iterable[Stamp], *, read: Mapping[str, Any] | None = None, models: Sequence[str] = ()
+) -> str:
+    """Return the key of a tile: same key, same result.
+
+    Parameters
+    ----------
+    config_hash : str
+        Of the pipeline.
+    stamps : iterable of Stamp
+        The inputs.
+    read : mapping, optional
+        How they are read (resolution, area), as far as it is not the default.
+    models : sequence of str
+        Hashes of models and tables outside the pipeline's text.
+
+    Examples
+    --------
+    >>> a = task_key("sha256:1", [Stamp("/data/a.tif", 10, "1")])
+    >>> a == task_key("sha256:1", [Stamp("/moved/a.tif", 10, "1")]), a == task_key("sha256:2", [])
+    (True, False)
+    """
+    parts = [_VERSION, config_hash, [stamp.identity() for stamp in stamps], dict(read or {}), list(models)]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def local_path(uri: str) -> str | None:
+    """Return the local path that a URI means, or None for a remote one.
+
+    Examples
+    --------
+    >>> local_path("file:///data/a%20b.tif"), local_path("/x.tif"), local_path("s3://bucket/x.tif")
+    ('/data/a b.tif', '/x.tif', None)
+    """
+    if "://" not in uri:
+        return None if uri.startswith("/vsi") else uri
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else None
+
+
+def fingerprint(sources: Sequence[str], *, item: str | None = None, known: Sequence[Stamp] = ()) -> tuple[Stamp, ...]:
+    """Take the stamps of a tile's sources.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Rasters, folders, STAC item files; paths or URIs.
+    item : str, optional
+        A STAC item as JSON text, where it is in no file.
+    known : sequence of Stamp
+        Stamps of an earlier run. While an item file is the same, its assets are the same files, and the item need
+        not be parsed again.
+
+    Returns
+    -------
+    tuple of Stamp
+        In a fixed order.
+    """
+    earlier = {stamp.path: stamp for stamp in known}
+    stamps: list[Stamp] = []
+    for source in sources:
+        path = local_path(source)
+        if path is None:
+            stamps.append(Stamp(_without_query(source), -2))
+        elif path.endswith((".json", ".geojson")):
+            stamps.extend(_item_file(path, earlier, known if len(sources) == 1 else ()))
+        elif os.path.isdir(path):  # noqa: PTH112 - 10^5 times
+            stamps.extend(_folder(path))
+        else:
+            stamps.append(_stat(path))
+    if item is not None:
+        stamps.append(Stamp("item", len(item), hashlib.sha256(item.encode()).hexdigest()))
+        stamps.extend(_assets(json.loads(item), ""))
+    return tuple(stamps)
+
+
+def _stat(path: str, checksum: str = "") -> Stamp:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - 10^5 times
+    except OSError:
+        return Stamp(path, -1, checksum)
+    return Stamp(path, found.st_size, checksum or f"@{found.st_mtime_ns}")
+
+
+def _folder(path: str) -> list[Stamp]:
+    stamps = []
+    for root, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # GDAL writes .aux.xml files beside what it reads: they are no change of the scene
+        kept = sorted(name for name in files if not name.startswith(".") and not name.endswith(".aux.xml"))
+        stamps.extend(_stat(os.path.join(root, name)) for name in kept)  # noqa: PTH118 - 10^5 times
+    return stamps or [Stamp(path, -1)]
+
+
+def _item_file(path: str, earlier: Mapping[str, Stamp], known: Sequence[Stamp]) -> list[Stamp]:
+    own = _stat(path)
+    if known and earlier.get(path) == own:
+        return [own, *(_again(stamp) for stamp in known if stamp.path != path)]
+    try:
+        item = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):  # the reader says what is wrong with it; the stamp only notices a change
+        return [own]
+    return [own, *_assets(item, path)]
+
+
+def _again(stamp: Stamp) -> Stamp:
+    if stamp.size == -2:
+        return stamp
+    return _stat(stamp.path, "" if stamp.mark.startswith("@") else stamp.mark)
+
+
+def _assets(item: Any, base: str) -> list[Stamp]:
+    """Stamp the files that an item names; anything that is not an item has none."""
+    assets = item.get("assets") if isinstance(item, dict) else None
+    stamps = []
+    for name in sorted(assets) if isinstance(assets, dict) else ():
+        asset = assets[name]
+        href = asset.get("href") if isinstance(asset, dict) else None
+        if not isinstance(href, str):
+            continue
+        checksum = str(asset.get("file:checksum") or "")
+        path = local_path(href)
+        if path is None:
+            stamps.append(Stamp(_without_query(href), -2, checksum))
+            continue
+        where = os.path.normpath(os.path.join(os.path.dirname(base), path))  # noqa: PTH118, PTH120 - 10^5 times
+        stamps.append(_stat(where, checksum))
+    return stamps
+
+
+def _without_query(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

@@ -1,0 +1,197 @@
+"""What a run did: numbers, one row per tile, an exit code; as JSON and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ._commit import write_atomic
+from ._driver import StopReason
+from ._exit_codes import ExitCode
+
+__all__ = ["BatchReport", "TileRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """One tile in a report.
+
+    Attributes
+    ----------
+    tile_id : str
+    status : str
+        "done" (in this run), "fresh" (before), "failed", "quarantined" (failed before, left alone),
+        "not-run" (the run ended first).
+    reason : str
+        Why it was made, or left alone.
+    kind, error, message : str
+        Of the failure; empty where there is none.
+    seconds : mapping
+        describe, read, run, write.
+    outputs : tuple of str
+        Paths below the output folder.
+    warnings : tuple of str
+    valid_share : mapping
+    masked_share : float or None
+    attempts : tuple of mapping
+        Every attempt: worker, seconds, kind and message of its failure.
+    """
+
+    tile_id: str
+    status: str
+    reason: str = ""
+    kind: str = ""
+    error: str = ""
+    message: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    valid_share: Mapping[str, float] = field(default_factory=dict)
+    masked_share: float | None = None
+    attempts: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """The result of a run.
+
+    Attributes
+    ----------
+    out : Path
+    engine : str
+    rows : tuple of TileRow
+        All tiles of the run, also those that needed nothing.
+    seconds : float
+        From start to end.
+    stopped : StopReason or None
+        Why it ended early.
+    over_limit : bool
+        Whether more tiles failed than ``max_failures`` allows.
+    orphans : int
+        Tiles in the output folder that the catalog does not have.
+    started : str
+        ISO 8601, UTC.
+    max_failures, config_hash : str
+    """
+
+    out: Path
+    engine: str
+    rows: tuple[TileRow, ...]
+    seconds: float
+    stopped: StopReason | None = None
+    over_limit: bool = False
+    orphans: int = 0
+    started: str = ""
+    max_failures: str = ""
+    config_hash: str = ""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Tiles per status."""
+        return dict(Counter(row.status for row in self.rows))
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Failed tiles per kind of failure."""
+        return dict(Counter(row.kind for row in self.rows if row.kind))
+
+    @property
+    def failed(self) -> tuple[TileRow, ...]:
+        """The tiles that failed in this run or are quarantined."""
+        return tuple(row for row in self.rows if row.status in ("failed", "quarantined"))
+
+    @property
+    def ok(self) -> bool:
+        """Whether every tile is done."""
+        return self.exit_code is ExitCode.DONE
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of a command that ends with this report."""
+        if self.stopped is StopReason.INTERRUPTED:
+            return ExitCode.INTERRUPTED
+        if self.stopped is not None or self.over_limit:
+            return ExitCode.STOPPED
+        return ExitCode.FAILED_TILES if self.failed else ExitCode.DONE
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "no tiles"
+        text = f"{counts} in {self.seconds:.1f} s ({self.engine})"
+        if self.stopped is StopReason.INTERRUPTED:
+            return f"{text}; interrupted, run again to go on"
+        if self.stopped is not None:
+            return f"{text}; stopped: {_STOPPED[self.stopped].format(limit=self.max_failures)}"
+        if self.over_limit:
+            return f"{text}; more failures than max_failures={self.max_failures} allows"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values for JSON."""
+        return {
+            "out": str(self.out), "engine": self.engine, "started": self.started, "seconds": round(self.seconds, 3),
+            "config_hash": self.config_hash, "max_failures": self.max_failures, "exit_code": int(self.exit_code),
+            "stopped": self.stopped.value if self.stopped else None, "over_limit": self.over_limit,
+            "counts": self.counts, "failures": self.failures, "orphans": self.orphans,
+            "tiles": [_row_dict(row) for row in self.rows],
+        }  # fmt: skip
+
+    def save(self) -> tuple[Path, Path]:
+        """Write ``report.json`` and ``report.html`` into the output folder and return their paths."""
+        from geotoolz.core._errors import WriteError
+
+        from ._html import render
+
+        as_json, as_html = self.out / "report.json", self.out / "report.html"
+        try:
+            write_atomic(as_json, (json.dumps(self.to_dict(), indent=1, default=str) + "\n").encode())
+            write_atomic(as_html, render(self).encode())
+        except OSError as exc:
+            raise WriteError(f"the report in {str(self.out)!r}: {exc.strerror or exc}",
+                             expected="free space and the right to write") from exc  # fmt: skip
+        return as_json, as_html
+
+    @classmethod
+    def load(cls, out: str | Path) -> BatchReport:
+        """Read the report of the last run in an output folder.
+
+        Raises
+        ------
+        BatchError
+            If there is none.
+        """
+        from geotoolz.core._errors import BatchError
+
+        path = Path(out) / "report.json"
+        try:
+            told = json.loads(path.read_bytes())
+            rows = tuple(_row_of(row) for row in told["tiles"])
+            stopped = StopReason(told["stopped"]) if told["stopped"] else None
+            return cls(Path(out), told["engine"], rows, told["seconds"], stopped, told["over_limit"], told["orphans"],
+                       told["started"], told["max_failures"], told["config_hash"])  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise BatchError(f"no report in {str(out)!r} ({type(exc).__name__})", expected="the output folder of a run",
+                             fix="name the folder that was given as out=…") from exc  # fmt: skip
+
+
+_STOPPED = {
+    StopReason.MAX_FAILURES: "more failures than max_failures={limit} allows",
+    StopReason.ON_ERROR: "the first failure ends the run (on_error='raise')",
+    StopReason.OUTPUT: "the output folder cannot be written",
+}
+
+
+def _row_dict(row: TileRow) -> dict[str, Any]:
+    values = {name: value for name, value in asdict(row).items() if value not in ("", (), {}, None)}
+    values["id"] = values.pop("tile_id")
+    if "seconds" in values:
+        values["seconds"] = {name: round(value, 4) for name, value in values["seconds"].items()}
+    return values
+
+
+def _row_of(values: Mapping[str, Any]) -> TileRow:
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name != "id"}
+    return TileRow(tile_id=values["id"], **fields)

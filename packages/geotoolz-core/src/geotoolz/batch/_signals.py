@@ -1,0 +1,45 @@
+"""Ctrl-C in two steps: the first lets running tasks end, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+
+__all__ = ["Interrupts"]
+
+
+class Interrupts:
+    """Counts SIGINT and SIGTERM while it is entered (in the main thread; elsewhere it does nothing).
+
+    Parameters
+    ----------
+    on_first : callable, optional
+        Called at the first one, to tell the user what happens now.
+    """
+
+    def __init__(self, on_first: Callable[[], None] | None = None) -> None:
+        self.count = 0
+        self._on_first = on_first
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave back
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count == 1:
+            if self._on_first is not None:
+                self._on_first()
+            return
+        raise KeyboardInterrupt

@@ -1,0 +1,131 @@
+"""The end of a pipeline as the driver sees it: where a sink writes, and how it is made to write elsewhere first."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geotoolz.core import Operator, Sink
+
+__all__ = ["default_sink", "output_folder", "path_fields", "relative_template", "render", "split", "staged_sink",
+           "wanted_by"]  # fmt: skip
+
+DEFAULT_TEMPLATE = "{item_id}_{band}.tif"
+#: names that are different for every tile of a run
+UNIQUE_FIELDS = frozenset({"item_id", "tile_id", "id"})
+
+
+def split(op: Operator) -> tuple[Operator, Sink | None]:
+    """Return a pipeline without its sink, and the sink.
+
+    Parameters
+    ----------
+    op : Operator
+
+    Returns
+    -------
+    body : Operator
+    sink : Sink or None
+    """
+    from geotoolz.core import Sequential, Sink
+
+    if isinstance(op, Sink):
+        return Sequential(()), op
+    if isinstance(op, Sequential) and len(op.operators):
+        last = op.operators[-1]
+        if isinstance(last, Sink):
+            return Sequential(op.operators[:-1]), last
+        if isinstance(last, Sequential):
+            inner, sink = split(last)
+            if sink is not None:
+                return Sequential((*op.operators[:-1], inner)), sink
+    return op, None
+
+
+def default_sink() -> Sink:
+    """Return the sink of a pipeline that has none: one COG per variable."""
+    from geotoolz.io import WriteCOG
+
+    sink: Sink = WriteCOG(DEFAULT_TEMPLATE)
+    return sink
+
+
+def wanted_by(sink: Sink, created: tuple[str, ...], present: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the variables that a sink will write: its `bands`, else what the pipeline created."""
+    bands = getattr(sink, "bands", None)
+    if bands is None:
+        return created or present
+    names = (bands,) if isinstance(bands, str) else tuple(bands)
+    unknown = [name for name in names if name not in present]
+    if unknown:
+        from geotoolz.core._errors import MissingVariableError
+
+        raise MissingVariableError(f"{type(sink).__name__} writes {', '.join(unknown)}",
+                                   expected=f"some of {', '.join(present)}", fix="correct `bands` of the sink")  # fmt: skip
+    return names
+
+
+def output_folder(sink: Sink | None) -> Path | None:
+    """Return the fixed part of a sink's path, for runs without ``out=``."""
+    template = getattr(sink, "path", None)
+    if not isinstance(template, (str, os.PathLike)):
+        return None
+    head = os.fspath(template).split("{", 1)[0]
+    folder = head if head.endswith(("/", os.sep)) else os.path.dirname(head)  # noqa: PTH120 - keeps the text
+    return Path(folder or ".")
+
+
+def relative_template(sink: Sink, out: Path) -> str:
+    """Return a sink's path below the output folder.
+
+    Raises
+    ------
+    BatchError
+        If it lies elsewhere.
+    """
+    from geotoolz.core._errors import BatchError
+
+    template = os.fspath(getattr(sink, "path"))  # noqa: B009 - not every sink has one; the caller knows
+    base = os.path.abspath(out)  # noqa: PTH100 - no links are followed
+    full = os.path.normpath(os.path.join(base, template))  # noqa: PTH118
+    if full == base or not full.startswith(base.rstrip(os.sep) + os.sep):
+        raise BatchError(f"the sink writes to {template!r}", expected=f"a path below the output folder {str(out)!r}",
+                         fix="make the path relative to out=…, or leave out=… away")  # fmt: skip
+    return os.path.relpath(full, base)
+
+
+def staged_sink(sink: Sink, out: Path, staged: Path) -> Sink:
+    """Return the sink, writing the same tree below `staged`."""
+    if not isinstance(getattr(sink, "path", None), (str, os.PathLike)):
+        from geotoolz.core._errors import BatchError
+
+        raise BatchError(f"{type(sink).__name__} has no `path`", expected="a sink whose `path` is a template of file names",
+                         fix="give the class a field `path: str`; a batch run writes elsewhere first, then commits")  # fmt: skip
+    moved = os.path.join(staged, relative_template(sink, out))  # noqa: PTH118 - the template is text
+    values = {f.name: getattr(sink, f.name) for f in dataclasses.fields(sink)}
+    again: Sink = type(sink)(**{**values, "path": moved})
+    return again
+
+
+def path_fields(template: str) -> set[str]:
+    """Return the names in a template.
+
+    Examples
+    --------
+    >>> sorted(path_fields("{tile}/{date}_{band}.tif"))
+    ['band', 'date', 'tile']
+    """
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def render(template: str, facts: Mapping[str, Any]) -> str | None:
+    """Fill in what is known of a tile before it is opened; None where that is not enough to know its path."""
+    fields = path_fields(template) - {"band"}
+    if not fields <= facts.keys():
+        return None
+    return template.format_map({**facts, "band": "{band}"})

@@ -1,0 +1,107 @@
+"""A task's source, opened: what it would be as a tile, and its pixels whole or in windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from geotoolz.core import TileSpec
+
+    from ._task import TileTask
+
+__all__ = ["OpenedTile", "open_source"]
+
+
+class OpenedTile(Protocol):
+    """Something that can be described, read whole, and perhaps read in windows."""
+
+    spec: TileSpec
+    in_windows: bool
+
+    def read(self, names: Iterable[str]) -> xr.Dataset:
+        """Read whole variables."""
+
+    def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
+        """Read a window of one variable."""
+
+
+def open_source(task: TileTask) -> OpenedTile:
+    """Open what a task names; no pixel is read (but for slices of several sources).
+
+    Parameters
+    ----------
+    task : TileTask
+
+    Returns
+    -------
+    OpenedTile
+        With the row's id, and what the catalog knows besides, in its attributes.
+    """
+    options = dict(task.read)
+    source: Any = task.source
+    if isinstance(source, dict) and "bounds" in source and "crs" in source:
+        from geotoolz.catalog import GeoSlice
+
+        piece = GeoSlice.from_dict(source)
+        if piece.item is None and len(piece.sources) != 1:
+            return _Loaded(piece.load(**options), task)
+        options["geobox"] = piece.geobox
+        options.setdefault("bands", piece.bands)
+        source = json.loads(piece.item) if piece.item is not None else piece.sources[0]
+    from geotoolz.io import open_scene
+
+    return _Scene(open_scene(source, **options), task)
+
+
+def _attrs(found: Mapping[str, Any], task: TileTask) -> dict[str, Any]:
+    """Return the tile's attributes: the reader's, what it did not find from the catalog, the id of the row."""
+    merged = {**dict(task.facts), **{name: value for name, value in found.items() if value not in (None, "")}}
+    merged["tile_id"] = task.tile_id
+    return merged
+
+
+class _Scene:
+    """A scene behind a reader: every window has the bits of the same part of the whole."""
+
+    in_windows = True
+
+    def __init__(self, reader: Any, task: TileTask) -> None:
+        self._reader = reader
+        self._attrs = _attrs(reader.spec.attrs, task)
+        self.spec: TileSpec = reader.spec.evolve(reader.spec.variables, self._attrs)
+
+    def read(self, names: Iterable[str]) -> xr.Dataset:
+        from geotoolz.io._reader import name_suspicious
+
+        tile: xr.Dataset = self._reader.read(list(names))
+        name_suspicious(tile, self._reader.origin)
+        return tile.assign_attrs(self._attrs)
+
+    def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
+        array: np.ndarray[Any, Any] = self._reader.arrays([name], rows, cols)[name]
+        return array
+
+
+class _Loaded:
+    """A tile that had to be read to be described."""
+
+    in_windows = False
+
+    def __init__(self, tile: xr.Dataset, task: TileTask) -> None:
+        from geotoolz.core import TileSpec
+
+        self._tile = tile.assign_attrs(_attrs(tile.attrs, task))
+        self.spec = TileSpec.of(self._tile)
+
+    def read(self, names: Iterable[str]) -> xr.Dataset:
+        chosen: xr.Dataset = self._tile[list(names)]
+        return chosen
+
+    def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = self._tile[name].values[..., rows, cols]
+        return values

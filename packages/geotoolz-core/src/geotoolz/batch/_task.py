@@ -1,0 +1,201 @@
+"""One tile, from its sources to its committed outputs, in one process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._commit import OutputFile, commit, staging_folder, write_atomic
+from ._fingerprint import Stamp
+from ._item import build_item
+from ._layout import Layout
+from ._tile_log import TileLog, tile_log
+
+if TYPE_CHECKING:
+    from geotoolz.core import Operator
+
+__all__ = ["TileResult", "TileTask", "run_tile"]
+
+_log = logging.getLogger("geotoolz.batch")
+
+
+@dataclass(frozen=True, slots=True)
+class TileTask:
+    """What a worker needs to make one tile: paths and text, no pixels.
+
+    Attributes
+    ----------
+    tile_id : str
+    key : str
+        See `task_key`; recorded in the output, decides whether it is fresh later.
+    source : str or dict
+        A path or URI (raster, folder, STAC item), a STAC item, or what ``GeoSlice.to_dict`` gives.
+    pipeline : str
+        YAML text.
+    config_hash : str
+    out : str
+        Output folder.
+    stamps : tuple of Stamp
+        The inputs as the driver saw them.
+    facts : tuple of (str, scalar)
+        What the catalog knows of the tile; set where the reader did not find it.
+    read : tuple of (str, value)
+        Further arguments of `geotoolz.io.open_tile` (resolution, aoi).
+    quicklook : bool
+        Whether a small picture is made.
+    """
+
+    tile_id: str
+    key: str
+    source: str | dict[str, Any]
+    pipeline: str
+    config_hash: str
+    out: str
+    stamps: tuple[Stamp, ...] = ()
+    facts: tuple[tuple[str, Any], ...] = ()
+    read: tuple[tuple[str, Any], ...] = ()
+    quicklook: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TileResult:
+    """What became of one tile.
+
+    Attributes
+    ----------
+    tile_id, key : str
+    status : str
+        "done"; a tile that fails raises.
+    outputs : tuple of OutputFile
+        Paths below the output folder, sizes, hashes.
+    seconds : dict
+        describe, read, run, write.
+    warnings : tuple of str
+    valid_share : dict
+        Share of valid pixels per written variable.
+    masked_share : float or None
+        Share of the pixels valid in the input that are no-data in the output.
+    statistics : dict
+        What the pipeline's statistics and quality checks found, by step, as far as JSON can say it.
+    """
+
+    tile_id: str
+    key: str
+    status: str = "done"
+    outputs: tuple[OutputFile, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    valid_share: Mapping[str, float] = field(default_factory=dict)
+    masked_share: float | None = None
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_tile(task: TileTask) -> TileResult:
+    """Describe, compile, read only what is needed, run, write, commit.
+
+    Parameters
+    ----------
+    task : TileTask
+
+    Returns
+    -------
+    TileResult
+
+    Raises
+    ------
+    GeotoolzError
+        Typed, with what was found and what to do; nothing half-written is left.
+    """
+    layout = Layout(Path(task.out))
+    with tile_log(task.tile_id, layout.log(task.tile_id)) as log:
+        log.say("INFO", f"start {task.key} from {_short_source(task.source)}")
+        result = _run(task, layout, log)
+        spent = ", ".join(f"{name} {value:.3f} s" for name, value in result.seconds.items())
+        log.say("INFO", f"done: {', '.join(file.path for file in result.outputs)} ({spent})")
+        return result
+
+
+def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
+    from ._compute import compute_tile
+
+    clock = _Clock()
+    made = compute_tile(_pipeline(task.pipeline), task, clock)
+    statistics = _json_able(made.statistics)
+    facts = {"valid_share": made.valid_share, "masked_share": made.masked_share, "statistics": statistics}
+    with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
+        made.write(layout.out, staged)
+        files = commit(
+            layout, task.tile_id, staged,
+            lambda files: build_item(
+                made.tile, task.tile_id, files, key=task.key, config_hash=task.config_hash, stamps=task.stamps,
+                facts={k: v for k, v in facts.items() if v} | {"warnings": log.warnings},
+                source=task.source if isinstance(task.source, str) else "",
+            ),
+        )  # fmt: skip
+        if task.quicklook:
+            _draw(made.tile, made.names, layout.quicklook(task.tile_id))
+    return TileResult(
+        task.tile_id, task.key, "done", files, clock.seconds, tuple(log.warnings),
+        made.valid_share, made.masked_share, statistics,
+    )  # fmt: skip
+
+
+class _Clock:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@lru_cache(maxsize=8)
+def _pipeline(text: str) -> Operator:
+    """Load a pipeline once per worker, not once per tile."""
+    from geotoolz.core import load
+
+    return load(text)
+
+
+def _draw(tile: Any, names: tuple[str, ...], path: Path) -> None:
+    """Write the picture; a report without a picture is no reason to fail a tile that is committed."""
+    from ._quicklook import quicklook
+
+    try:
+        picture = quicklook(tile, names)
+        if picture is not None:
+            write_atomic(path, picture)
+    except (OSError, ValueError) as exc:
+        _log.warning("no quicklook: %s", exc)
+
+
+def _json_able(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what JSON can say; a histogram object stays in the process."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+        try:
+            json.dumps(plain, allow_nan=False)
+        except (TypeError, ValueError):
+            continue
+        kept[name or "result"] = plain
+    return kept
+
+
+def _short_source(source: str | dict[str, Any]) -> str:
+    if isinstance(source, str):
+        return source
+    return str(source.get("id") or source.get("sources") or source.get("tile_id") or "an item")

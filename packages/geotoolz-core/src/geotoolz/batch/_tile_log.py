@@ -1,0 +1,92 @@
+"""Everything that one tile says goes into one file: warnings, log records, the traceback."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["TileLog", "tile_log"]
+
+_LIMIT = 10_000
+
+
+class TileLog(logging.Handler):
+    """Collects lines while a tile runs; also counts its warnings.
+
+    The first line of a file names the tile, every line has a time and a level.
+    """
+
+    def __init__(self, tile_id: str) -> None:
+        super().__init__(logging.INFO)
+        self.tile_id = tile_id
+        self.lines: list[str] = []
+        self.warnings: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info))
+        self.say(record.levelname, f"{record.name}: {text}", record.created)
+
+    def say(self, level: str, text: str, when: float | None = None) -> None:
+        """Write a line."""
+        if len(self.lines) < _LIMIT:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+            self.lines.append(f"{stamp} {level:<7} [{self.tile_id}] {text}")
+
+    def warned(self, message: Warning | str, category: type[Warning]) -> None:
+        """Keep a warning, each text once."""
+        text = f"{category.__name__}: {message}"
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.say("WARNING", text)
+
+
+@contextmanager
+def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
+    """Collect what happens inside, and append it to `path` at the end.
+
+    Warnings are collected instead of shown: a thousand tiles would show each a thousand times. A log that cannot be
+    written loses its lines, never the tile.
+
+    Parameters
+    ----------
+    tile_id : str
+    path : Path or None
+        None keeps nothing on the disk.
+    """
+    log = TileLog(tile_id)
+    root = logging.getLogger()
+    ours = logging.getLogger("geotoolz")
+    level = ours.level
+    root.addHandler(log)
+    if not ours.isEnabledFor(logging.INFO):
+        ours.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda message, category, *_args, **_more: log.warned(message, category)
+            yield log
+    except Exception as exc:
+        log.say("ERROR", "".join(traceback.format_exception(exc)).rstrip())
+        raise
+    finally:
+        root.removeHandler(log)
+        ours.setLevel(level)
+        if path is not None and log.lines:
+            _append(path, log.lines)
+
+
+def _append(path: Path, lines: list[str]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError:
+        logging.getLogger("geotoolz.batch").warning("the log %s cannot be written", path)

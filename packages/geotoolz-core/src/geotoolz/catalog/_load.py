@@ -1,0 +1,66 @@
+"""A slice's pixels, through `geotoolz.io.open_tile`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from geotoolz.catalog._time import iso
+from geotoolz.core._errors import CatalogError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from geotoolz.catalog._slice import GeoSlice
+
+
+def load_slice(part: GeoSlice, bands: Sequence[str] | None, raw: bool) -> xr.Dataset:
+    """Read a slice on its own grid.
+
+    Raises
+    ------
+    CatalogError
+        If the slice names no source, or several that hold variables of one name.
+    """
+    from geotoolz.io import open_tile
+
+    wanted = tuple(bands) if bands is not None else part.bands
+    sources: list[Any] = [json.loads(part.item)] if part.item is not None else list(part.sources)
+    if not sources:
+        raise CatalogError(
+            f"slice {part.tile_id!r} has no sources", expected="a path or URI", fix="give it sources=(…,)"
+        )
+    geobox = part.geobox
+    tiles = [open_tile(source, bands=wanted, raw=raw, geobox=geobox) for source in sources]
+    tile = _merged(tiles, part)
+    return _described(tile, part)
+
+
+def _merged(tiles: list[xr.Dataset], part: GeoSlice) -> xr.Dataset:
+    tile = tiles[0]
+    for number, other in enumerate(tiles[1:], 1):
+        twice = [str(name) for name in other.data_vars if name in tile.data_vars]
+        if twice:
+            raise CatalogError(
+                f"source {part.sources[number]!r} of slice {part.tile_id!r} has {', '.join(twice)}, and so has another",
+                expected="sources whose variables have different names",
+                fix="name the bands in a STAC item",
+            )
+        tile = tile.assign({name: other.variables[name] for name in other.data_vars})
+    return tile
+
+
+def _described(tile: xr.Dataset, part: GeoSlice) -> xr.Dataset:
+    """Add what the catalog knows and the reader did not find."""
+    attrs = dict(tile.attrs)
+    known: dict[str, Any] = dict(part.attrs)
+    if part.tile_id:
+        attrs["tile_id"] = part.tile_id
+    if part.interval is not None:
+        start, end = part.interval
+        known.setdefault("datetime", iso(start) if start == end else f"{iso(start)}/{iso(end)}")
+    for name, value in known.items():
+        if attrs.get(name) in (None, ""):
+            attrs[name] = value
+    return tile.assign_attrs(attrs)

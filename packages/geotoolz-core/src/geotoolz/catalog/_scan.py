@@ -1,0 +1,210 @@
+"""What scenes a folder holds: STAC items, Landsat and SAFE products, sets of single-band files, rasters."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from geotoolz.catalog._names import split_band
+from geotoolz.catalog._products import group_row, mtl_row, raster_row, safe_row
+from geotoolz.catalog._rows import Problem, Row
+from geotoolz.catalog._stac import is_item, item_row, local_files, localised
+from geotoolz.core._errors import CatalogError, GeotoolzError
+
+RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
+# Items and product metadata are small; a gigabyte of GeoJSON labels is not one.
+_MAX_JSON = 32 * 2**20
+
+
+@dataclass
+class Scan:
+    """Rows and problems, collected while a folder is walked."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+    _found: list[tuple[Row, list[Problem], bool]] = field(default_factory=list)
+
+    def add(self, row: Row, problems: list[Problem], named: bool = False) -> None:
+        """Take a row; `named` where its id is only a file's name, which other folders may have too."""
+        self._found.append((row, problems, named))
+
+    def finish(self, root: Path) -> None:
+        """Give every row an id of its own, and put them in order."""
+        count = Counter(str(row["id"]) for row, _, _ in self._found)
+        first: dict[str, str] = {}
+        for row, problems, named in self._found:
+            name, source = str(row["id"]), str(row.get("source"))
+            if named and count[name] > 1:
+                row["id"] = name = _long_name(root, Path(source))
+            if name in first:
+                self.problems.append(Problem(source, f"has the id {name!r} that {first[name]} has already"))
+                continue
+            first[name] = source
+            self.rows.append(row)
+            self.problems.extend(problems)
+        self.rows.sort(key=lambda row: str(row["id"]))
+
+    def fail(self, path: Path | str, error: Exception) -> None:
+        """Note what could not be read."""
+        reason = error.found if isinstance(error, GeotoolzError) else f"{type(error).__name__}: {error}"
+        self.problems.append(Problem(str(path), reason.removeprefix(f"{path} ")))
+
+
+def scan_folder(root: Path, pattern: str | None) -> Scan:
+    """Walk a folder and return what it holds.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    pattern : str or None
+        Take only files whose path below `root`, or name, matches this glob.
+    """
+    scan = Scan()
+    for folder, files in _walk(root, pattern, scan):
+        if folder.name.upper().endswith(".SAFE"):
+            _try(scan, folder, safe_row, folder, files)
+            continue
+        _scan_one(scan, folder, files)
+    scan.finish(root)
+    return scan
+
+
+def _long_name(root: Path, path: Path) -> str:
+    """Return the path below the root as a name."""
+    below = path.relative_to(root) if path.is_relative_to(root) else path
+    return "_".join(part for part in below.with_suffix("").parts if part not in ("/", ".."))
+
+
+def _walk(root: Path, pattern: str | None, scan: Scan) -> Iterator[tuple[Path, list[Path]]]:
+    for where, folders, names in os.walk(root):
+        folder = Path(where)
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        if folder.name.upper().endswith(".SAFE"):
+            # the product is one scene, whatever lies in it
+            files = sorted(p for p in folder.rglob("*") if p.is_file())
+            folders.clear()
+        else:
+            files = sorted(folder / name for name in names if not name.startswith("."))
+        scan.seen.update(path.suffix.lower() or path.name for path in files)
+        if pattern is not None:
+            files = [p for p in files if _matches(p, root, pattern)]
+        if files:
+            yield folder, files
+
+
+def _matches(path: Path, root: Path, pattern: str) -> bool:
+    below = path.relative_to(root).as_posix()
+    return (
+        fnmatchcase(path.name, pattern)
+        or fnmatchcase(below, pattern.removeprefix("**/"))
+        or fnmatchcase(below, pattern)
+    )
+
+
+def _scan_one(scan: Scan, folder: Path, files: list[Path]) -> None:
+    claimed: set[Path] = set()
+    _landsat(scan, folder, files, claimed)
+    items = 0
+    for path in files:
+        if path.suffix.lower() in (".json", ".geojson") and path not in claimed:
+            items += _item(scan, folder, path, claimed)
+    rasters = [p for p in files if p.suffix.lower() in RASTERS]
+    free = [p for p in rasters if p not in claimed]
+    if items == 1 and len(free) < len(rasters):
+        return  # a product's own folder: what its item does not name is auxiliary
+    for name, members in _groups(free).items():
+        if len(members) == 1 and name:
+            _try(scan, members[0][1], raster_row, members[0][1], named=True)
+        else:
+            _try(scan, folder, group_row, name or folder.name, members)
+
+
+def _try(scan: Scan, path: Path, make: Any, *args: Any, named: bool = False) -> None:
+    try:
+        row, problems = make(*args)
+    except (GeotoolzError, OSError, ValueError, KeyError) as err:  # one bad file must not hide the others
+        scan.fail(path, err)
+    else:
+        scan.add(row, problems, named)
+
+
+def _landsat(scan: Scan, folder: Path, files: list[Path], claimed: set[Path]) -> None:
+    """Take Landsat products by their MTL file; their STAC items name remote files and share one id."""
+    metadata: dict[str, Path] = {}
+    for path in files:
+        if path.name.endswith(("_MTL.json", "_MTL.txt")):
+            metadata.setdefault(path.name.rsplit("_MTL", 1)[0], path)
+    for product, mtl in sorted(metadata.items()):
+        mine = [p for p in files if p.name.startswith(product)]
+        rasters = [p for p in mine if p.suffix.lower() in RASTERS]
+        if not rasters:
+            continue  # an item beside it may say more
+        claimed.update(mine)
+        _try(scan, mtl, mtl_row, product, mtl, rasters, len(metadata) == 1)
+
+
+def read_json(path: Path) -> Any:
+    """Return a small JSON file's content.
+
+    Raises
+    ------
+    CatalogError
+        If it is empty, too large, or no JSON.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise CatalogError(f"{path} has 0 bytes", expected="JSON")
+    if size > _MAX_JSON:
+        raise CatalogError(f"{path} has {size} bytes", expected=f"at most {_MAX_JSON} for an item")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as err:
+        raise CatalogError(f"{path} is no JSON: {err}", expected="a STAC item") from err
+
+
+def _item(scan: Scan, folder: Path, path: Path, claimed: set[Path]) -> bool:
+    """Take a STAC item and tell whether the file is one."""
+    try:
+        data = read_json(path)
+        if not is_item(data):
+            return False  # a collection, a catalog, labels
+        beside = localised(data, folder)
+        claimed.update(local_files(beside or data, folder))
+        scan.add(*item_row(beside or data, None if beside else str(path), folder))
+    except (
+        GeotoolzError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as err:  # one bad file must not hide the others
+        scan.fail(path, err)
+        return False
+    return True
+
+
+def _groups(rasters: list[Path]) -> dict[str, list[tuple[str, Path]]]:
+    """Group single-band files of one scene by what stands before the band's name."""
+    groups: dict[str, list[tuple[str, Path]]] = {}
+    for path in rasters:
+        split = split_band(path.stem)
+        scene, band = split if split else (path.stem, "")
+        groups.setdefault(scene, []).append((band, path))
+    out: dict[str, list[tuple[str, Path]]] = {}
+    for scene, members in groups.items():
+        bands = [band.lower() for band, _ in members]
+        if len(members) == 1 and scene:
+            out[members[0][1].stem] = members
+        elif "" in bands or len(set(bands)) != len(bands):
+            out.update({path.stem: [(band, path)] for band, path in members})
+        else:
+            out[scene] = members
+    return out

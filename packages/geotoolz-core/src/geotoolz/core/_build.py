@@ -1,0 +1,78 @@
+"""Put computed arrays into a Dataset: once per run, however many steps there were."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, State
+from geotoolz.core._grid import GRID_MAPPING
+
+
+def build_dataset(
+    program: Program,
+    tiles: Mapping[str, xr.Dataset],
+    arrays: Mapping[int, Any],
+    outputs: tuple[str, ...] | None = None,
+) -> dict[str, xr.Dataset]:
+    """Return the output tiles of a program.
+
+    Parameters
+    ----------
+    program : Program
+        The program that ran.
+    tiles : mapping of str to xarray.Dataset
+        Its inputs.
+    arrays : mapping of int to array
+        The computed slots.
+    outputs : tuple of str, optional
+        Keep these variables only.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+    """
+    return {name: _build(program, state, tiles, arrays, outputs) for name, state in program.states.items()}
+
+
+def _build(
+    program: Program,
+    state: State,
+    tiles: Mapping[str, xr.Dataset],
+    arrays: Mapping[int, Any],
+    outputs: tuple[str, ...] | None,
+) -> xr.Dataset:
+    base = tiles[_home(program, state)]
+    names = [n for n in state.slots if outputs is None or n in outputs]
+    fresh: dict[Hashable, xr.Variable] = {}
+    encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in base.coords else {}
+    kept = 0
+    for name in names:
+        slot = state.slots[name]
+        if slot in program.sources:
+            source, original = program.sources[slot]
+            if tiles[source] is base and original == name and name in base.data_vars:
+                kept += 1
+                continue
+            fresh[name] = tiles[source].variables[original]
+        else:
+            spec = program.slots[slot]
+            fresh[name] = xr.Variable(spec.dims, arrays[slot], spec.dataset_attrs(), encoding, fastpath=True)
+    if kept + sum(1 for n in fresh if n in base.data_vars) == len(base.data_vars):
+        ds = base.assign(fresh)
+    else:  # something was dropped or renamed
+        held = base.variables
+        variables = {n: fresh.get(n, held.get(n)) for n in names}
+        ds = xr.Dataset(variables, coords=base.coords)
+    ds.attrs = {k: v for k, v in state.spec.attrs.items() if k != CONFIG_HASH_ATTR}
+    return ds
+
+
+def _home(program: Program, state: State) -> str:
+    """Return the name of the input whose coordinates the output has."""
+    for name, spec in program.inputs_spec.items():
+        if state.spec.grid is spec.grid:
+            return name
+    return next(iter(program.inputs_spec))

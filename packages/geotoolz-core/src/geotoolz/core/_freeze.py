@@ -1,0 +1,160 @@
+"""Freezing: run a pipeline's statistics on data and bind the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import xarray as xr
+
+from geotoolz.core._compile import Program, Reduction, Unfrozen, compile
+from geotoolz.core._errors import ParameterError
+from geotoolz.core._execute import Job
+from geotoolz.core._operator import Operator, join
+from geotoolz.core._reduce import not_frozen
+from geotoolz.core._specs import TileSpec
+
+T = TypeVar("T", bound=Operator)
+Loader = Callable[[], xr.Dataset]
+
+
+def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
+    """Return a pipeline whose data-dependent steps have their statistics bound.
+
+    The statistics of each such step are gathered over all the given tiles, after the steps before
+    it, in the order of the pipeline.
+
+    Parameters
+    ----------
+    op : Operator
+        A pipeline with unfrozen steps (`PercentileClip`, `MinMax`, …).
+    data : xarray.Dataset, or iterable
+        One tile; or several tiles, zero-argument functions that load one, or objects with a
+        ``load()`` method such as the slices of a catalog. Tiles are loaded one at a time and more
+        than once; only the loadable forms keep memory bounded.
+    threads : int
+        Number of threads per tile.
+
+    Returns
+    -------
+    Operator
+        Of the same type; frozen values stand in its configuration and its hash.
+
+    Raises
+    ------
+    ParameterError
+        If there is no tile.
+
+    Examples
+    --------
+    >>> from geotoolz.core import freeze
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> from geotoolz.radiometry import MinMax
+    >>> frozen = freeze(MinMax(bands=("red",)), simulate_scene((64, 64)))
+    >>> frozen.is_frozen
+    True
+    """
+    loaders = _loaders(data)
+    overrides: dict[str, Operator] = {}
+    while True:
+        step = _first_unfrozen(op, loaders[0](), overrides)
+        if step is None:
+            return _with_overrides(op, overrides, "")
+        overrides[step.path] = step.op.freeze(_statistics(op, step, loaders, overrides, threads))
+
+
+def freeze_on_tile(
+    op: Operator,
+    spec: TileSpec | Mapping[str, TileSpec],
+    tiles: Mapping[str, xr.Dataset],
+    threads: int,
+) -> dict[str, Operator]:
+    """Freeze the steps with ``scope="tile"`` on the tile that is about to be run."""
+    overrides: dict[str, Operator] = {}
+    while True:
+        program = compile(op, spec, (), overrides=overrides)
+        if not program.unfrozen:
+            return overrides
+        step = program.unfrozen[0]
+        if getattr(step.op, "scope", "tile") != "tile":
+            raise not_frozen(step.path, step.op, "its scope is not 'tile'")
+        result = None
+        for _ in range(_n_passes(step)):
+            state = _gather(program, step, tiles, result, threads)
+            result = step.op.statistics(step.state.spec).finish(state)
+        overrides[step.path] = step.op.freeze(result)
+
+
+def _loaders(data: xr.Dataset | Iterable[Any]) -> list[Loader]:
+    if isinstance(data, xr.Dataset):
+        return [lambda: data]
+    loaders = [_loader(item) for item in data]
+    if not loaders:
+        raise ParameterError("there is no tile to freeze on", expected="one tile at least")
+    return loaders
+
+
+def _loader(item: Any) -> Loader:
+    if isinstance(item, xr.Dataset):
+        return lambda: item
+    load = getattr(item, "load", item)
+    if not callable(load):
+        raise ParameterError(f"cannot load a tile from {type(item).__name__}", expected="a Dataset or .load()")
+    return load  # type: ignore[no-any-return]
+
+
+def _first_unfrozen(op: Operator, tile: xr.Dataset, overrides: Mapping[str, Operator]) -> Unfrozen | None:
+    program = compile(op, TileSpec.of(tile), (), overrides=overrides)
+    return program.unfrozen[0] if program.unfrozen else None
+
+
+def _n_passes(step: Unfrozen) -> int:
+    return step.op.statistics(step.state.spec).n_passes(step.state.spec)
+
+
+def _statistics(
+    op: Operator,
+    step: Unfrozen,
+    loaders: list[Loader],
+    overrides: Mapping[str, Operator],
+    threads: int,
+) -> Any:
+    reduce = step.op.statistics(step.state.spec)
+    result = None
+    for _ in range(_n_passes(step)):
+        merged: Any = None
+        for load in loaders:
+            tile = load()
+            program = compile(op, TileSpec.of(tile), (), overrides=overrides)
+            here = next((u for u in program.unfrozen if u.path == step.path), None)
+            if here is None:
+                continue  # a Switch leads this tile past the step
+            state = _gather(program, here, {"": tile}, result, threads)
+            merged = state if merged is None else reduce.merge(merged, state)
+        result = reduce.finish(merged)
+    return result
+
+
+def _gather(
+    program: Program, step: Unfrozen, tiles: Mapping[str, xr.Dataset], previous: Any, threads: int
+) -> Any:
+    """Run one pass of a step's statistics over a tile and return the unfinished state."""
+    from geotoolz.core._run import _compute_shape, _named, array_fetch
+
+    reduce = step.op.statistics(step.state.spec)
+    names = reduce.plan(step.state.spec).all_reads()
+    reduction = Reduction(step.path, reduce, step.state.spec, tuple(step.state.slots[n] for n in names))
+    alone = replace(program, wanted=(), reductions=(reduction,), unfrozen=())
+    fetch = array_fetch(alone, _named(alone, tiles))
+    job = Job.of(alone, (), (reduction,), step.state.spec.shape)
+    return _compute_shape(job, fetch, None, threads, previous)[1][0]
+
+
+def _with_overrides(op: T, overrides: Mapping[str, Operator], path: str) -> T:
+    """Return the pipeline with the operators at some paths replaced."""
+    if path in overrides:
+        return overrides[path]  # type: ignore[return-value]
+    if not overrides:
+        return op
+    return op.map_children(lambda step, child: _with_overrides(child, overrides, join(path, step)))

@@ -1,0 +1,78 @@
+"""JSON Schema of pipelines, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geotoolz.core import _registry
+from geotoolz.core._config import REF_TARGET, TARGET
+from geotoolz.core._operator import Operator, model_of
+
+_PLACE = {"type": "string", "pattern": r"^\$\{.+\}$", "description": "a variable: ${name} or ${name:default}"}
+
+
+def json_schema(cls: type[Operator] | None = None) -> dict[str, Any]:
+    """Return the JSON Schema of a pipeline file, or of one operator.
+
+    Parameters
+    ----------
+    cls : type of Operator, optional
+        Only this operator; by default any registered one.
+
+    Returns
+    -------
+    dict
+        Draft 2020-12. ``yaml-language-server`` completes names and checks ranges with it.
+
+    Examples
+    --------
+    >>> schema = json_schema()
+    >>> schema["$ref"]
+    '#/$defs/Operator'
+    """
+    operators = _registry.registered()
+    defs: dict[str, Any] = {}
+    for path, one in operators.items():
+        defs[path] = _operator_schema(path, one, defs)
+    defs["Operator"] = {"oneOf": [{"$ref": f"#/$defs/{path}"} for path in operators]}
+    root = "Operator" if cls is None else cls.target()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "geotoolz pipeline",
+        "$ref": f"#/$defs/{root}",
+        "$defs": defs,
+    }
+
+
+def _operator_schema(path: str, cls: type[Operator], defs: dict[str, Any]) -> dict[str, Any]:
+    schema = model_of(cls).model_json_schema(ref_template="#/$defs/{model}", mode="validation")
+    for name, inner in schema.pop("$defs", {}).items():
+        defs.setdefault(name, _ref_schema() if name == "Ref" else inner)
+    properties = {
+        name: {"anyOf": [_untitled(prop), _PLACE]} for name, prop in schema.get("properties", {}).items()
+    }
+    summary = (cls.__doc__ or "").strip().split("\n\n")[0]
+    return {
+        "type": "object",
+        "description": " ".join(summary.split()),
+        "properties": {TARGET: {"const": path}, **properties},
+        "required": [TARGET, *schema.get("required", [])],
+        "additionalProperties": False,
+    }
+
+
+def _untitled(prop: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in prop.items() if key != "title"}
+
+
+def _ref_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            TARGET: {"const": REF_TARGET},
+            "uri": {"type": "string"},
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        },
+        "required": [TARGET, "uri", "sha256"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,260 @@
+"""Pipelines to and from YAML text and files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from geotoolz.core import _registry
+from geotoolz.core._config import REF_TARGET, TARGET, from_config, to_config
+from geotoolz.core._errors import (
+    ConfigError,
+    GeotoolzError,
+    ReadError,
+
+    UntrustedOperatorError,
+    WriteError,
+    nearest,
+)
+from geotoolz.core._operator import Operator
+from geotoolz.core._ref import Ref
+from geotoolz.core._yaml import Limits, dump_yaml, parse, scalar
+
+UNTRUSTED_TAGS = frozenset({"loads_code", "reads_files", "writes_files"})
+_PLACE = re.compile(r"\$\{([^{}:]+)(?::([^{}]*))?\}")
+
+
+def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None = None) -> Operator:
+    """Load a pipeline from a YAML file or text.
+
+    The source is trusted: operators may be imported from anywhere on the path, and ``${env:NAME}``
+    reads the environment. Use `load_sandboxed` for text from strangers.
+
+    Parameters
+    ----------
+    source : str or path
+        A path to a file, or the text itself (recognised by its line breaks or ``_target_``).
+    variables : mapping, optional
+        Values for ``${name}``; ``${name:default}`` has a value of its own.
+
+    Returns
+    -------
+    Operator
+
+    Raises
+    ------
+    ConfigError
+        With file, line and path of what is wrong.
+
+    Examples
+    --------
+    >>> from geotoolz.core import load
+    >>> load("_target_: geotoolz.core.Raise\\nmessage: ${text}", variables={"text": "stop"})
+    Raise(message='stop')
+    """
+    text, folder, label = _text_of(source)
+    try:
+        document = parse(text)
+        value = interpolate(document.value, variables or {}, env=True, line_of=document.line_of)
+        value = _resolved_refs(value, folder)
+        return from_config(value, line_of=document.line_of)
+    except GeotoolzError as error:
+        raise (error.prefixed(label) if label else error) from error
+
+
+def load_sandboxed(
+    text: str, *, variables: Mapping[str, Any] | None = None, limits: Limits | None = None, max_steps: int = 100
+) -> Operator:
+    """Load a pipeline from the text of a stranger.
+
+    Only operators that installed packages announce are allowed, and of these none that load code,
+    read files or write files. Names are looked up, nothing is imported; aliases and tags are
+    refused; size, depth and number of steps are bounded. Time and memory of the run itself are the
+    caller's business.
+
+    Parameters
+    ----------
+    text : str
+        The YAML text; never a path.
+    variables : mapping, optional
+        Values for ``${name}``; the environment is out of reach.
+    limits : Limits, optional
+        Bounds of the text.
+    max_steps : int
+        Largest number of operators.
+
+    Returns
+    -------
+    Operator
+
+    Raises
+    ------
+    UntrustedOperatorError
+        For an operator that is not allowed.
+    ConfigError
+        For anything else that is wrong.
+    """
+    document = parse(text, limits=limits or Limits())
+    value = interpolate(document.value, variables or {}, env=False, line_of=document.line_of)
+    steps = _count_targets(value)
+    if steps > max_steps:
+        raise ConfigError(f"the pipeline has {steps} operators", expected=f"at most {max_steps}")
+    return from_config(value, find=sandbox_find, line_of=document.line_of)
+
+
+def sandbox_find(path: str) -> type[Operator]:
+    """Return an operator class that the sandbox allows."""
+    known = _registry.registered(announced_only=True)
+    allowed = {name: cls for name, cls in known.items() if not (cls.tags & UNTRUSTED_TAGS)}
+    cls = allowed.get(_registry.canonical(path))
+    if cls is not None:
+        return cls
+    if _registry.canonical(path) in known:
+        tags = ", ".join(sorted(known[_registry.canonical(path)].tags & UNTRUSTED_TAGS))
+        raise UntrustedOperatorError(f"operator {path!r} is not allowed here ({tags})")
+    raise UntrustedOperatorError(f"operator {path!r} is not in the public registry{nearest(path, allowed)}")
+
+
+def dump(op: Operator, *, defaults: bool = False) -> str:
+    """Return a pipeline as YAML text.
+
+    Parameters
+    ----------
+    op : Operator
+        The pipeline.
+    defaults : bool
+        Whether to write out parameters that have their default value.
+
+    Raises
+    ------
+    ConfigError
+        If a step cannot be saved (`Tap`).
+    """
+    return dump_yaml(to_config(op, defaults=defaults))
+
+
+def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
+    """Save a pipeline and every file that it refers to into a folder that can be moved.
+
+    Parameters
+    ----------
+    op : Operator
+        The pipeline.
+    folder : path
+        Made if need be. Gets ``pipeline.yaml`` and ``artefacts/<sha256>…``.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the YAML file; ``load`` of it gives a pipeline of equal hash.
+    """
+    target = Path(folder)
+    config = to_config(op, defaults=False)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        bound = _collected_refs(config, target)
+        path = target / "pipeline.yaml"
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(dump_yaml(bound), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        if isinstance(error, GeotoolzError):
+            raise
+        raise WriteError(f"{target} cannot be written: {error.strerror}") from error
+    return path
+
+
+def interpolate(
+    value: Any, variables: Mapping[str, Any], *, env: bool, line_of: Callable[[str], int | None], path: str = ""
+) -> Any:
+    """Replace ``${name}``, ``${name:default}`` and (if allowed) ``${env:NAME}`` in all strings."""
+    if isinstance(value, Mapping):
+        is_object = TARGET in value
+        return {
+            k: interpolate(v, variables, env=env, line_of=line_of,
+                           path=(f"{path}.{k}" if path else str(k)) if is_object else f"{path}[{k}]")
+            for k, v in value.items()
+        }  # fmt: skip
+    if isinstance(value, list):
+        return [
+            interpolate(v, variables, env=env, line_of=line_of, path=f"{path}[{i}]") for i, v in enumerate(value)
+        ]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    whole = _PLACE.fullmatch(value)
+    if whole:
+        return _lookup(whole, variables, env, line_of(path))
+    return _PLACE.sub(lambda m: str(_lookup(m, variables, env, line_of(path))), value)
+
+
+def _lookup(match: re.Match[str], variables: Mapping[str, Any], env: bool, line: int | None) -> Any:
+    name, default = match[1].strip(), match[2]
+    where = f"line {line}: " if line is not None else ""
+    if name == "env" and default is not None:
+        if not env:
+            raise ConfigError(f"{where}${{env:{default}}} is not allowed here")
+        if default not in os.environ:
+            raise ConfigError(f"{where}the environment has no {default!r}", fix=f"export {default}=…")
+        return os.environ[default]
+    if name in variables:
+        given = variables[name]
+        return scalar(given) if isinstance(given, str) else given
+    if default is not None:
+        return scalar(default)
+    raise ConfigError(
+        f"{where}no value for ${{{name}}}{nearest(name, variables)}",
+        fix=f"give one: variables={{{name!r}: …}}, or --set {name}=… on the command line",
+    )
+
+
+def _text_of(source: str | os.PathLike[str]) -> tuple[str, Path, str]:
+    if isinstance(source, str) and ("\n" in source or TARGET in source):
+        return source, Path(), ""
+    path = Path(source)
+    try:
+        return path.read_text(encoding="utf-8"), path.resolve().parent, str(path)
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline") from error
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path} is no UTF-8 text", expected="a YAML file with a pipeline") from error
+
+
+def _resolved_refs(value: Any, folder: Path) -> Any:
+    if isinstance(value, Mapping):
+        if value.get(TARGET) == REF_TARGET and isinstance(value.get("uri"), str):
+            uri = value["uri"]
+            local = "://" not in uri and not Path(uri).is_absolute()
+            return {**value, "uri": str((folder / uri).resolve()) if local else uri}
+        return {k: _resolved_refs(v, folder) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_resolved_refs(v, folder) for v in value]
+    return value
+
+
+def _collected_refs(value: Any, folder: Path) -> Any:
+    if isinstance(value, Mapping):
+        if value.get(TARGET) == REF_TARGET:
+            source = Ref(value["uri"], value["sha256"]).verify()
+            name = f"artefacts/{value['sha256'][:16]}{source.suffix}"
+            (folder / "artefacts").mkdir(exist_ok=True)
+            if source.resolve() != (folder / name).resolve():
+                shutil.copyfile(source, folder / name)
+            return {**value, "uri": name}
+        return {k: _collected_refs(v, folder) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_collected_refs(v, folder) for v in value]
+    return value
+
+
+def _count_targets(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return (TARGET in value) + sum(_count_targets(v) for v in value.values())
+    if isinstance(value, list):
+        return sum(_count_targets(v) for v in value)
+    return 0
+
+

@@ -1,0 +1,294 @@
+"""The base of every operator: fields, validation, configuration, identity."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
+
+from geotoolz.core import _registry
+from geotoolz.core._errors import ParameterError, nearest
+from geotoolz.core._frozen import FrozenMapping, frozen, thawed
+
+if TYPE_CHECKING:
+    import pydantic
+
+    from geotoolz.core._compile import Builder, State
+
+Self = TypeVar("Self", bound="Operator")
+
+Role = Annotated[str, "role"]
+"""A field that names a variable of the tile by its role: ``"red"``, ``"nir"``, …"""
+
+_MISSING = dataclasses.MISSING
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Operator:
+    """Base of every operator. Subclasses are frozen dataclasses without saying so.
+
+    A subclass declares its parameters as annotated class attributes. They are validated strictly
+    at construction (a string is no number), lists become tuples, and the object can be compared,
+    hashed, pickled, printed, and turned into configuration and back without further code.
+
+    Attributes
+    ----------
+    version : int
+        Raised when the operator's pixels change for equal parameters; part of the hash.
+    tags : frozenset of str
+        ``"loads_code"``, ``"reads_files"``, ``"writes_files"`` (kept out of the sandbox),
+        ``"approximate"`` (outside the one law).
+    aliases : tuple of str
+        Old public names; configurations that use them keep loading.
+    """
+
+    version: ClassVar[int] = 1
+    tags: ClassVar[frozenset[str]] = frozenset()
+    aliases: ClassVar[tuple[str, ...]] = ()
+    _abstract: ClassVar[bool] = True
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A class's own __post_init__ and __repr__ stay; everything else comes from dataclasses.
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        cls._abstract = abstract
+        if not abstract:
+            _registry.register(cls)
+
+    def __post_init__(self) -> None:
+        values = self.prepare({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        for name, value in _validated(type(self), values).items():
+            object.__setattr__(self, name, value)
+        self.validate()
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the raw parameters in the form that the annotations ask for.
+
+        The place to accept a friendlier spelling, such as one name instead of a tuple.
+        """
+        return values
+
+    def validate(self) -> None:
+        """Check parameters against each other; raise `ParameterError`."""
+
+    @classmethod
+    def is_abstract(cls) -> bool:
+        """Whether this class is a base and cannot be configured."""
+        return cls._abstract
+
+    # --- identity ---------------------------------------------------------------------------------
+    def parameters(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def replace(self: Self, **changes: Any) -> Self:
+        """Return a copy with other parameters."""
+        return dataclasses.replace(self, **changes)
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Operator):
+            return NotImplemented
+        from geotoolz.core._config import to_config, unconfigurable
+
+        if unconfigurable(self) or unconfigurable(other):
+            return self.parameters() == other.parameters()
+        return to_config(self) == to_config(other)  # NaN parameters compare by their spelling
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{f.name}={_short(getattr(self, f.name))}"
+            for f in dataclasses.fields(self)
+            if not is_default(self, f)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        from geotoolz.core._draw import draw_html
+
+        return draw_html(self)
+
+    # --- configuration ----------------------------------------------------------------------------
+    @classmethod
+    def target(cls) -> str:
+        """Return the public import path that stands as ``_target_``."""
+        return _registry.public_path(cls)
+
+    def config(self, *, defaults: bool = True) -> dict[str, Any]:
+        """Return the configuration as plain lists, dicts, strings and numbers.
+
+        Parameters
+        ----------
+        defaults : bool
+            Whether parameters that have their default value are listed.
+        """
+        from geotoolz.core._config import to_config
+
+        return to_config(self, defaults=defaults)
+
+    def config_hash(self) -> str:
+        """Return the SHA-256 of the configuration in canonical JSON; sinks are left out."""
+        from geotoolz.core._hash import config_hash
+
+        return config_hash(self)
+
+    # --- structure --------------------------------------------------------------------------------
+    def children(self) -> Iterator[tuple[str, Operator]]:
+        """Yield the operators among the fields with their paths (``"operators[0]"``)."""
+        for field in dataclasses.fields(self):
+            yield from _operators_in(getattr(self, field.name), field.name)
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Operator]]:
+        """Yield this operator and everything below it, with paths from here."""
+        yield path, self
+        for step, child in self.children():
+            yield from child.walk(join(path, step))
+
+    def map_children(self: Self, change: Callable[[str, Operator], Operator]) -> Self:
+        """Return a copy whose child operators are ``change(path, child)``."""
+        changed = {
+            f.name: _mapped(getattr(self, f.name), f.name, change) for f in dataclasses.fields(self)
+        }
+        return dataclasses.replace(self, **changed) if any(True for _ in self.children()) else self
+
+    def emit(self, builder: Builder, state: State, path: str) -> State:
+        """Add this operator's kernel calls to a program; the base classes implement it."""
+        raise NotImplementedError(f"{type(self).__name__} is abstract")
+
+    # --- pydantic ---------------------------------------------------------------------------------
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, str]:
+        return {"$ref": "#/$defs/Operator"}
+
+
+def join(path: str, step: str) -> str:
+    """Join two paths of a pipeline.
+
+    Examples
+    --------
+    >>> join("operators[1]", "index"), join("", "index")
+    ('operators[1].index', 'index')
+    """
+    if not path or not step:
+        return path or step
+    return f"{path}.{step}"
+
+
+def is_default(op: Operator, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field has the value that it has when it is not given."""
+    value = getattr(op, field.name)
+    if field.default is not _MISSING:
+        default = frozen(field.default)
+    elif field.default_factory is not _MISSING:
+        default = frozen(field.default_factory())
+    else:
+        return False
+    same = value is default or value == default
+    return bool(same) or (value != value and default != default)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple) and value and all(isinstance(item, Operator) for item in value):
+        return "[" + ", ".join(map(repr, value)) + "]"
+    return repr(value)
+
+
+def _operators_in(value: Any, path: str) -> Iterator[tuple[str, Operator]]:
+    if isinstance(value, Operator):
+        yield path, value
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _operators_in(item, f"{path}[{index}]")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _operators_in(item, f"{path}[{key}]")
+
+
+def _mapped(value: Any, path: str, change: Callable[[str, Operator], Operator]) -> Any:
+    if isinstance(value, Operator):
+        return change(path, value)
+    if isinstance(value, tuple):
+        return tuple(_mapped(item, f"{path}[{i}]", change) for i, item in enumerate(value))
+    if isinstance(value, Mapping):
+        return FrozenMapping({k: _mapped(item, f"{path}[{k}]", change) for k, item in value.items()})
+    return value
+
+
+@lru_cache(maxsize=None)
+def model_of(cls: type[Operator]) -> type[pydantic.BaseModel]:
+    """Return the pydantic model of an operator's parameters, built at the first use."""
+    import pydantic
+
+    hints = get_type_hints(cls, include_extras=True)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.default is not _MISSING:
+            default: Any = field.default
+        elif field.default_factory is not _MISSING:
+            default = pydantic.Field(default_factory=field.default_factory)
+        else:
+            default = ...
+        fields[field.name] = (hints[field.name], default)
+    # protected_namespaces: a parameter may be called model_…
+    config = pydantic.ConfigDict(
+        strict=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=()
+    )
+    return pydantic.create_model(cls.__name__, __config__=config, **fields)
+
+
+def _validated(cls: type[Operator], values: dict[str, Any]) -> dict[str, Any]:
+    """Validate parameters strictly and return them frozen."""
+    import pydantic
+
+    if not values:
+        return {}
+    model = model_of(cls)
+    try:
+        checked = model.model_validate(thawed(frozen(values)))
+    except pydantic.ValidationError as error:
+        raise _parameter_error(cls, error) from None
+    return {name: frozen(getattr(checked, name)) for name in values}
+
+
+def _parameter_error(cls: type[Operator], error: pydantic.ValidationError) -> ParameterError:
+    details = []
+    for item in error.errors(include_url=False):
+        place = ".".join(str(part) for part in item["loc"] if not str(part).endswith("]"))
+        given = item.get("input")
+        details.append(f"{place}={_clip(given)}: {item['msg'][0].lower()}{item['msg'][1:]}")
+    return ParameterError(f"{cls.__name__} cannot be made: " + "; ".join(details))
+
+
+def _clip(value: Any, length: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def check_parameter_names(cls: type[Operator], given: Mapping[str, Any]) -> None:
+    """Raise `ParameterError` for a parameter that the operator does not have, or lacks.
+
+    Raises
+    ------
+    ParameterError
+        Naming the nearest parameter.
+    """
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    for name in given:
+        if name not in known:
+            raise ParameterError(
+                f"{cls.__name__} has no parameter {name!r}{nearest(name, known)}",
+                expected=f"{', '.join(known) or 'none'}",
+            )
+    for name, field in known.items():
+        if name not in given and field.default is _MISSING and field.default_factory is _MISSING:
+            raise ParameterError(f"{cls.__name__} lacks its parameter {name!r}")

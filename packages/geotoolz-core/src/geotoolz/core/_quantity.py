@@ -1,0 +1,97 @@
+"""What values mean, and which operators they are fit for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from geotoolz.core._errors import QuantityError
+from geotoolz.core._specs import TileSpec, VarSpec
+
+FLAG_NAMES = frozenset({"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"})
+_SURFACE_LEVELS = ("L2A", "L2SP", "L2SR")
+
+
+def is_flags(name: str, spec: VarSpec) -> bool:
+    """Whether a variable holds classes, bit flags or a mask rather than measurements."""
+    return (
+        spec.quantity in ("flags", "mask")
+        or spec.dtype == np.bool_
+        or "flag_values" in spec.attrs
+        or "flag_masks" in spec.attrs
+        or (spec.quantity is None and name.lower() in FLAG_NAMES)
+    )
+
+
+def image_bands(tile: TileSpec) -> tuple[str, ...]:
+    """Return the variables of a tile that hold measurements: no flags, no masks, no text."""
+    return tuple(
+        name
+        for name, spec in tile.variables.items()
+        if spec.dtype.kind in "iuf" and spec.dims[-2:] == ("y", "x") and not is_flags(name, spec)
+    )
+
+
+def chosen_bands(tile: TileSpec, bands: tuple[str, ...] | None, needed_by: str) -> tuple[str, ...]:
+    """Return the variables that the parameter ``bands`` means: those named, or all image bands."""
+    if bands is None:
+        return image_bands(tile)
+    return tuple(tile.find(name, needed_by) for name in bands)
+
+
+def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tuple[str, ...]:
+    """Check that variables hold physical values (reflectance and the like) and return doubts.
+
+    Parameters
+    ----------
+    tile : TileSpec
+        The tile.
+    names : iterable of str
+        Variables that an operator treats as physical values.
+    needed_by : str
+        The operator.
+
+    Returns
+    -------
+    tuple of str
+        Doubts for `Plan.notes`.
+
+    Raises
+    ------
+    QuantityError
+        For stretched values, and for digital numbers to which an offset applies.
+    """
+    notes = []
+    for name in names:
+        spec = tile.variables[name]
+        if spec.quantity == "stretched":
+            raise QuantityError(
+                f"{needed_by} reads {name!r}, which was stretched for display ({spec.attrs.get('stretch', 'earlier')})",
+                expected="physical values",
+                fix=f"put {needed_by} before the stretch",
+            )
+        if spec.quantity == "dn":
+            note = _digital_numbers(name, spec, needed_by)
+            if note:
+                notes.append(note)
+    return tuple(notes)
+
+
+def _digital_numbers(name: str, spec: VarSpec, needed_by: str) -> str:
+    offset = spec.attrs.get("add_offset", 0) or 0
+    if offset != 0:
+        raise QuantityError(
+            f"{needed_by} reads {name!r}, which holds digital numbers with an offset of {offset} to be applied",
+            expected="reflectance",
+            fix="open the tile without raw=True, or put DNToReflectance first",
+        )
+    return f"{name!r} holds digital numbers; ratios are right, thresholds and sums are not"
+
+
+def is_surface_reflectance(tile: TileSpec, name: str) -> bool:
+    """Whether a variable is said to be corrected for the atmosphere already."""
+    spec = tile.variables[name]
+    if spec.quantity is not None and spec.quantity != "dn":
+        return spec.quantity == "surface_reflectance"
+    return str(tile.attrs.get("processing_level", "")).upper() in _SURFACE_LEVELS

@@ -1,0 +1,150 @@
+"""Which operators exist, under which names."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from geotoolz.core._errors import ConfigError, MissingDependencyError, UnknownOperatorError, nearest
+
+if TYPE_CHECKING:
+    from geotoolz.core._operator import Operator
+
+ENTRY_POINT_GROUP = "geotoolz.operators"
+
+_classes: dict[str, type[Operator]] = {}
+_aliases: dict[str, str] = {}
+_lock = threading.RLock()
+_loaded: dict[str, ImportError | None] = {}
+
+
+def public_path(cls: type) -> str:
+    """Return the import path that users type: private modules are left out.
+
+    Examples
+    --------
+    >>> from geotoolz.core import Sequential
+    >>> public_path(Sequential)
+    'geotoolz.core.Sequential'
+    """
+    parts = cls.__module__.split(".")
+    public = [part for part in parts if not part.startswith("_") or part == "__main__"]
+    return ".".join([*public, cls.__qualname__])
+
+
+def register(cls: type[Operator]) -> None:
+    """Make an operator class known by its public path and its old names."""
+    if "<locals>" in cls.__qualname__:
+        return  # cannot be imported by anybody, so it cannot stand in a configuration either
+    path = public_path(cls)
+    _classes[path] = cls
+    for old in cls.__dict__.get("aliases", ()):
+        _aliases[old] = path
+
+
+def load_entry_points() -> None:
+    """Import every module that an installed package announces under ``geotoolz.operators``."""
+    with _lock:
+        for point in entry_points(group=ENTRY_POINT_GROUP):
+            if point.value in _loaded:
+                continue
+            try:
+                importlib.import_module(point.value)
+                _loaded[point.value] = None
+            except ImportError as error:  # an optional dependency of that module is absent
+                _loaded[point.value] = error
+
+
+def announced_modules() -> tuple[str, ...]:
+    """Return the modules that installed packages announce, without importing them."""
+    return tuple(sorted({point.value for point in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
+def registered(*, announced_only: bool = False) -> dict[str, type[Operator]]:
+    """Return every known public operator by its path, sorted.
+
+    Parameters
+    ----------
+    announced_only : bool
+        Leave out operators that merely were defined in this process (tests, notebooks).
+    """
+    load_entry_points()
+    found = {path: cls for path, cls in _classes.items() if _is_public(path, cls)}
+    if announced_only:
+        modules = announced_modules()
+        found = {path: cls for path, cls in found.items() if path.rpartition(".")[0] in modules}
+    return dict(sorted(found.items()))
+
+
+def _is_public(path: str, cls: type[Operator]) -> bool:
+    return not cls.is_abstract() and not path.rpartition(".")[2].startswith("_")
+
+
+def canonical(path: str) -> str:
+    """Return the present name of an operator that may be given by an old one."""
+    return _aliases.get(path, path)
+
+
+def find(path: str, *, allow_import: bool = True) -> type[Operator]:
+    """Return the operator class of a ``_target_``.
+
+    Parameters
+    ----------
+    path : str
+        Public import path, or an old name of it.
+    allow_import : bool
+        Whether a path that no package announces may be imported. Never in the sandbox.
+
+    Raises
+    ------
+    UnknownOperatorError
+        With the nearest known name.
+    """
+    from geotoolz.core._operator import Operator
+
+    if canonical(path) not in _classes:
+        load_entry_points()
+    cls = _classes.get(canonical(path))
+    if cls is None and allow_import:
+        cls = _import(path)
+    if cls is None:
+        raise _unknown(path)
+    if not issubclass(cls, Operator) or cls.is_abstract():
+        raise ConfigError(f"{path!r} is no operator that can be configured")
+    return cls
+
+
+def _import(path: str) -> type[Operator] | None:
+    module, _, name = path.rpartition(".")
+    if not module:
+        return None
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module == error.name or module.startswith(error.name + ".")):
+            return None
+        raise MissingDependencyError(
+            f"{path!r} needs the module {error.name!r}, which is not installed"
+        ) from error
+    if found is None:
+        return None
+    if not isinstance(found, type):
+        raise ConfigError(f"{path!r} is a {type(found).__name__}", expected="an operator class")
+    return found
+
+
+def _unknown(path: str) -> UnknownOperatorError:
+    known = registered()
+    hint = nearest(path, known)
+    if not hint:  # the class's name alone may be right and the module wrong
+        name = path.rpartition(".")[2]
+        same = [p for p in known if p.rpartition(".")[2].lower() == name.lower()]
+        hint = f" (did you mean {same[0]!r}?)" if same else nearest(name, [p.rpartition(".")[2] for p in known])
+    for module, error in _loaded.items():
+        if error is not None and path.startswith(module + "."):
+            hint += f"; module {module} could not be imported: {error}"
+    return UnknownOperatorError(
+        f"operator {path!r} is not known{hint}", fix="`geotoolz operators` lists the known ones"
+    )

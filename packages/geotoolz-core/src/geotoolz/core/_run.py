@@ -1,0 +1,344 @@
+"""The runner: whole tiles in memory, cut into blocks or windows, with threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from geotoolz.core._build import build_dataset
+from geotoolz.core._compile import Program, Reduction, compile
+from geotoolz.core._errors import ExecutorError, ParameterError, TileError
+from geotoolz.core._execute import Array, Fetch, Job, run_window
+from geotoolz.core._extent import Extent, check_cover, row_blocks, windows
+from geotoolz.core._operator import Operator
+from geotoolz.core._reduce import Assertion
+from geotoolz.core._specs import TileSpec
+
+if TYPE_CHECKING:
+    from geotoolz.core._observers import Observer
+
+BLOCK_PIXELS = 65_536
+"""Pixels per block: a handful of float32 planes of this size stay in the second-level cache."""
+
+Tiles = xr.Dataset | Mapping[str, xr.Dataset]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave.
+
+    Attributes
+    ----------
+    tiles : mapping of str to xarray.Dataset
+        Output tiles; a pipeline with one output has the name ``""``.
+    statistics : mapping of str to object
+        Results of the Reduce steps by path.
+    paths : tuple of str
+        What the sink wrote.
+    program : Program
+        The program that was run.
+    """
+
+    tiles: Mapping[str, xr.Dataset]
+    program: Program
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+
+
+def run(
+    op: Operator,
+    tile: Tiles,
+    *,
+    outputs: Iterable[str] | None = None,
+    window: tuple[int, int] | None = None,
+    threads: int = 1,
+    observers: Sequence[Observer] = (),
+) -> xr.Dataset | dict[str, xr.Dataset]:
+    """Run an operator or pipeline on a tile in memory.
+
+    Parameters
+    ----------
+    op : Operator
+        What to run.
+    tile : xarray.Dataset, or mapping of str to xarray.Dataset
+        The tile; a mapping for a graph with named inputs. It is not changed.
+    outputs : iterable of str, optional
+        Variables that are needed; what does not lead to them is not computed, and they alone
+        (with the coordinates) are returned.
+    window : tuple of int, optional
+        Rows and columns of the windows to work in. By default bands of whole rows that fit the
+        cache. The result does not depend on it.
+    threads : int
+        Number of threads; kernels release the GIL. The result does not depend on it.
+    observers : sequence of Observer
+        Watch every step; the tile is then treated step by step.
+
+    Returns
+    -------
+    xarray.Dataset, or dict of str to xarray.Dataset for a graph with several outputs
+        Lazy where the tile is lazy.
+
+    Examples
+    --------
+    >>> from geotoolz.core import run
+    >>> from geotoolz.radiometry import SelectBands
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> run(SelectBands(("red",)), simulate_scene((64, 64)), window=(16, 16), threads=2).data_vars.keys()
+    KeysView(Data variables:...
+    """
+    if _stepwise(op) or observers:
+        from geotoolz.core._stepwise import interpret
+
+        if outputs is not None or window is not None:
+            raise ExecutorError("a run with observers or opaque steps works on whole tiles and all variables")
+        return interpret(op, tile, observers)
+    if _is_lazy(tile):
+        from geotoolz.core._dask import run_lazy
+
+        return run_lazy(op, tile, outputs)
+    result = run_detailed(op, tile, outputs=outputs, window=window, threads=threads)
+    return result.tiles[""] if "" in result.tiles else dict(result.tiles)
+
+
+def run_detailed(
+    op: Operator,
+    tile: Tiles,
+    *,
+    outputs: Iterable[str] | None = None,
+    window: tuple[int, int] | None = None,
+    threads: int = 1,
+    write: bool = True,
+) -> RunResult:
+    """Run like `run` and return the statistics, the paths written and the program as well.
+
+    Parameters
+    ----------
+    op, tile, outputs, window, threads
+        As for `run`.
+    write : bool
+        Whether a sink at the end writes; drivers that return data leave it out.
+
+    Returns
+    -------
+    RunResult
+    """
+    if threads < 1:
+        raise ParameterError(f"threads={threads}", expected="1 or more")
+    wanted = None if outputs is None else tuple(outputs)
+    tiles: Mapping[str, xr.Dataset] = {"": tile} if isinstance(tile, xr.Dataset) else tile
+    program = _program(op, tile, wanted, tiles, threads)
+    fetch = array_fetch(program, _named(program, tiles))
+    arrays, statistics = compute(program, fetch, window=window, threads=threads)
+    decide(program, statistics)
+    built = build_dataset(program, _named(program, tiles), arrays, wanted)
+    paths: list[str] = []
+    if write:
+        for _, sink in program.sinks:
+            paths.extend(sink.write(next(iter(built.values())), created=program.created))
+    return RunResult(built, program, statistics, tuple(paths))
+
+
+def _program(
+    op: Operator,
+    tile: Tiles,
+    wanted: tuple[str, ...] | None,
+    tiles: Mapping[str, xr.Dataset],
+    threads: int,
+) -> Program:
+    """Compile, and freeze what may be frozen on this very tile."""
+    spec = _spec(tile)
+    program = compile(op, spec, wanted)
+    if not program.unfrozen:
+        return program
+    from geotoolz.core._freeze import freeze_on_tile
+
+    overrides = freeze_on_tile(op, spec, tiles, threads)
+    return compile(op, spec, wanted, overrides=overrides)
+
+
+def _spec(tile: Tiles) -> TileSpec | dict[str, TileSpec]:
+    if isinstance(tile, Mapping) and not isinstance(tile, xr.Dataset):
+        return {name: TileSpec.of(one) for name, one in tile.items()}
+    return TileSpec.of(tile)
+
+
+def _named(program: Program, tiles: Mapping[str, xr.Dataset]) -> Mapping[str, xr.Dataset]:
+    """Return the tiles under the program's input names (a graph may have one unnamed tile)."""
+    if set(tiles) == {""} and "" not in program.inputs_spec:
+        return dict.fromkeys(program.inputs_spec, tiles[""])
+    return tiles
+
+
+def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
+    """Return a `Fetch` that cuts windows out of arrays in memory."""
+    held: dict[int, Array] = {}
+
+    def fetch(slot: int, extent: Extent) -> Array:
+        array = held.get(slot)
+        if array is None:
+            source, name = program.sources[slot]
+            variable = tiles[source].variables[name]
+            if variable.dims[-2:] != ("y", "x"):
+                raise TileError(
+                    f"variable {name!r} has dims {variable.dims}",
+                    expected="(y, x) or (time, y, x)",
+                    fix="transpose it, or call geotoolz.core.as_tile(ds)",
+                )
+            array = held[slot] = variable.values
+        y0, y1, x0, x1 = extent
+        if y1 - y0 == array.shape[-2] and x1 - x0 == array.shape[-1]:
+            return array
+        return array[..., y0:y1, x0:x1]
+
+    return fetch
+
+
+def compute(
+    program: Program, fetch: Fetch, *, window: tuple[int, int] | None = None, threads: int = 1
+) -> tuple[dict[int, Array], dict[str, Any]]:
+    """Compute every wanted slot and every statistic of a program.
+
+    Parameters
+    ----------
+    program : Program
+        Without unfrozen steps.
+    fetch : callable
+        Returns windows of the input slots.
+    window : tuple of int, optional
+        Rows and columns of a window.
+    threads : int
+        Number of threads.
+
+    Returns
+    -------
+    arrays : dict of int to array
+        The wanted slots that are not inputs.
+    statistics : dict of str to object
+        Finished reductions by path.
+    """
+    arrays: dict[int, Array] = {}
+    states: dict[str, Any] = {}
+    for shape in dict.fromkeys(program.shapes):
+        slots = [s for s in program.wanted if s not in program.sources and program.shapes[s] == shape]
+        reductions = [r for r in program.reductions if r.spec.shape == shape]
+        if not slots and not reductions:
+            continue
+        job = Job.of(program, slots, reductions, shape)
+        found, partial = _compute_shape(job, fetch, window, threads)
+        arrays.update(found)
+        states.update({r.path: r.op.finish(s) for r, s in zip(reductions, partial, strict=True)})
+    _further_passes(program, fetch, states, window, threads)
+    return arrays, states
+
+
+def _further_passes(
+    program: Program,
+    fetch: Fetch,
+    results: dict[str, Any],
+    window: tuple[int, int] | None,
+    threads: int,
+) -> None:
+    """Visit the pixels again for statistics that need it, handing on what they know so far."""
+    for reduction in program.reductions:
+        for _ in range(1, reduction.op.n_passes(reduction.spec)):
+            job = Job.of(program, (), (reduction,), reduction.spec.shape)
+            state = _compute_shape(job, fetch, window, threads, results[reduction.path])[1][0]
+            results[reduction.path] = reduction.op.finish(state)
+
+
+def _compute_shape(
+    job: Job, fetch: Fetch, window: tuple[int, int] | None, threads: int, previous: Any = None
+) -> tuple[dict[int, Array], list[Any]]:
+    extents = _extents(job, window)
+    check_cover(extents, job.shape)
+    if len(extents) == 1:
+        states = _new_states(job, previous)
+        found = run_window(job, fetch, extents[0], states)
+        return {slot: _owned(job, slot, array) for slot, array in found.items()}, states
+    outputs = {slot: _allocate(job, slot) for slot in job.wanted}
+
+    def work(mine: Sequence[Extent]) -> list[Any]:
+        states = _new_states(job, previous)
+        for extent in mine:
+            for slot, array in run_window(job, fetch, extent, states).items():
+                outputs[slot][..., extent.y0 : extent.y1, extent.x0 : extent.x1] = array
+        return states
+
+    if threads == 1:
+        return outputs, work(extents)
+    shares = [extents[i::threads] for i in range(threads) if extents[i::threads]]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        partial = list(pool.map(work, shares))
+    return outputs, merge_states(job.reductions, partial)
+
+
+def _extents(job: Job, window: tuple[int, int] | None) -> list[Extent]:
+    whole = job.needs_whole
+    if whole is not None:
+        if window is not None and (window[0] < job.shape[0] or window[1] < job.shape[1]):
+            raise ExecutorError(
+                f"{whole.path or 'this step'} looks at the whole tile and cannot run in windows of {window}",
+                fix="run it on whole tiles, or replace the step",
+            )
+        return [Extent(0, job.shape[0], 0, job.shape[1])]
+    if window is None:
+        return row_blocks(job.shape, BLOCK_PIXELS)
+    return list(windows(job.shape, window)) or [Extent(0, job.shape[0], 0, job.shape[1])]
+
+
+def _new_states(job: Job, previous: Any) -> list[Any]:
+    return [r.op.init(r.spec, previous) for r in job.reductions]
+
+
+def merge_states(reductions: Sequence[Reduction], partial: Sequence[list[Any]]) -> list[Any]:
+    """Merge the states that several workers gathered."""
+    merged = list(partial[0])
+    for other in partial[1:]:
+        merged = [r.op.merge(a, b) for r, a, b in zip(reductions, merged, other, strict=True)]
+    return merged
+
+
+def _allocate(job: Job, slot: int) -> Array:
+    spec = job.program.slots[slot]
+    sizes = next(iter(job.program.inputs_spec.values())).sizes
+    lead = tuple(sizes[dim] for dim in spec.dims[:-2])
+    return np.empty((*lead, *job.shape), spec.dtype)
+
+
+def _owned(job: Job, slot: int, array: Array) -> Array:
+    """Return the array, copied if it is a crop: a view would keep the larger array alive."""
+    return array if array.base is None or array.shape[-2:] == job.shape else array.copy()
+
+
+def decide(program: Program, statistics: Mapping[str, Any]) -> None:
+    """Let every assertion judge its statistic, in the order of the steps."""
+    for reduction in program.reductions:
+        if isinstance(reduction.op, Assertion):
+            reduction.op.decide(statistics[reduction.path], reduction.spec)
+
+
+def reduce_tile(op: Operator, tile: xr.Dataset, *, window: tuple[int, int] | None = None, threads: int = 1) -> Any:
+    """Return the statistic of a Reduce over a tile."""
+    result = run_detailed(op, tile, outputs=(), window=window, threads=threads)
+    return result.statistics[""]
+
+
+def _stepwise(op: Operator) -> bool:
+    return any(getattr(child, "opaque", False) for _, child in op.walk())
+
+
+def _is_lazy(tile: Tiles) -> bool:
+    datasets = [tile] if isinstance(tile, xr.Dataset) else list(tile.values())
+    return any(_has_chunks(ds) for ds in datasets if isinstance(ds, xr.Dataset))
+
+
+def _has_chunks(ds: xr.Dataset) -> bool:
+    held = ds.variables
+    return any(held[name].chunks is not None for name in ds.data_vars)
+
+

@@ -1,0 +1,107 @@
+"""A pipeline per kind of tile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from geotoolz.core._errors import ParameterError, TileError, nearest
+from geotoolz.core._map import TileOperator
+from geotoolz.core._operator import Operator, join
+from geotoolz.core._specs import TileSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geotoolz.core._compile import Builder, State
+
+
+class Switch(TileOperator):
+    """Choose the operator by an attribute of the tile.
+
+    Parameters
+    ----------
+    key : str
+        Name of a tile attribute (``"platform"``, ``"processing_level"``, ``"tile_id"``).
+    cases : mapping of str to Operator
+        The operator for each value.
+    default : Operator, optional
+        The operator for any other value; without it an unknown value is an error. A `Raise` here
+        gives that error a text of your own.
+
+    Raises
+    ------
+    TileError
+        If the tile's value is not among the cases and there is no default.
+    """
+
+    key: str
+    cases: Mapping[str, Operator]
+    default: Operator | None = None
+
+    def validate(self) -> None:
+        """Refuse a switch without cases."""
+        if not self.cases and self.default is None:
+            raise ParameterError("Switch has no cases", expected="a mapping of values to operators")
+
+    def choose(self, tile: TileSpec) -> tuple[str, Operator]:
+        """Return the path step and operator for a tile."""
+        value = tile.attrs.get(self.key)
+        if value is not None and str(value) in self.cases:
+            return f"cases[{value}]", self.cases[str(value)]
+        if self.default is not None:
+            return "default", self.default
+        known = ", ".join(self.cases)
+        if value is None:
+            raise TileError(
+                f"the tile has no attribute {self.key!r}, by which Switch chooses",
+                expected=f"one of {known}",
+                fix=f"set tile.attrs[{self.key!r}], or give a default",
+            )
+        raise TileError(
+            f"{self.key} is {str(value)!r}{nearest(str(value), self.cases)}",
+            expected=f"one of {known}",
+            fix="add a case or a default",
+        )
+
+    def emit(self, builder: Builder, state: State, path: str) -> State:
+        """Emit the chosen case."""
+        step, op = self.choose(state.spec)
+        return builder.emit(op, state, join(path, step))
+
+    def interpret(
+        self, tile: xr.Dataset, path: str, step: Callable[[Operator, xr.Dataset, str], xr.Dataset]
+    ) -> xr.Dataset:
+        """Apply the chosen case."""
+        name, op = self.choose(TileSpec.of(tile))
+        return step(op, tile, join(path, name))
+
+
+class Raise(TileOperator):
+    """Stop with an error when reached; a default for `Switch` that explains itself.
+
+    Parameters
+    ----------
+    message : str
+        The text of the error. ``{name}`` is replaced by the tile's attribute of that name.
+
+    Raises
+    ------
+    RaisedError
+        Always, when planned for a tile.
+    """
+
+    message: str
+
+    def emit(self, builder: Builder, state: State, path: str) -> State:
+        """Raise."""
+        from geotoolz.core._errors import RaisedError
+
+        raise RaisedError(self.message.format_map(_Attrs(state.spec.attrs)))
+
+
+class _Attrs(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"

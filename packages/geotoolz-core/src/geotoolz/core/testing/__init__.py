@@ -1,0 +1,59 @@
+"""Tools for testing operators and pipelines: simulated scenes, hypothesis strategies, real data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geotoolz.core.testing._data import data_path
+    from geotoolz.core.testing._simulate import simulate_scene
+    from geotoolz.core.testing._simulate_series import simulate_series
+    from geotoolz.core.testing._simulate_write import write_scene
+    from geotoolz.core.testing._strategies import geoboxes, tiles, windows
+
+__all__ = [
+    "data_path",
+    "geoboxes",
+    "simulate_scene",
+    "simulate_series",
+    "tiles",
+    "windows",
+    "write_scene",
+]
+
+# Loaded on first use: hypothesis and pytest are optional (the extra "testing"), rasterio and PROJ are heavy.
+_HOMES = {
+    "data_path": "_data",
+    "geoboxes": "_strategies",
+    "simulate_scene": "_simulate",
+    "simulate_series": "_simulate_series",
+    "tiles": "_strategies",
+    "windows": "_strategies",
+    "write_scene": "_simulate_write",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+        except ModuleNotFoundError as err:
+            if err.name not in ("hypothesis", "pytest"):
+                raise
+            from geotoolz.core._errors import MissingDependencyError
+
+            raise MissingDependencyError(
+                f"geotoolz.core.testing.{name} needs {err.name}, which is not installed",
+                fix="pip install 'geotoolz-core[testing]'",
+            ) from err
+        value = getattr(module, name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,33 @@
+"""Reading and writing: sensor tables, `open_tile`, `WriteCOG`, Zarr."""
+
+from __future__ import annotations
+
+from geotoolz.io._bands import TABLES, BandDef, identify
+from geotoolz.io._classes import stac_classes
+from geotoolz.io._flags import flag_attrs
+from geotoolz.io._gdal import close_handles
+from geotoolz.io._notices import MetadataWarning, SuspiciousValuesWarning, forget_notices
+from geotoolz.io._open import describe, open_tile
+from geotoolz.io._reader import SceneReader, open_scene
+from geotoolz.io._write import WriteCOG, write_tile
+from geotoolz.io._zarr import open_zarr, write_zarr
+
+__all__ = [
+    "TABLES",
+    "BandDef",
+    "MetadataWarning",
+    "SceneReader",
+    "SuspiciousValuesWarning",
+    "WriteCOG",
+    "close_handles",
+    "describe",
+    "flag_attrs",
+    "forget_notices",
+    "identify",
+    "open_scene",
+    "open_tile",
+    "open_zarr",
+    "stac_classes",
+    "write_tile",
+    "write_zarr",
+]

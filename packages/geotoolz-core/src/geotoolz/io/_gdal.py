@@ -1,0 +1,192 @@
+"""Opening rasters: environment, typed errors, one kept handle per thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from affine import Affine
+from odc.geo.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from geotoolz.core._errors import ReadError
+
+_KEPT = 24  # handles per thread; a scene has about 15 bands
+_local = threading.local()
+_REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a raster says of itself, without its pixels.
+
+    Parameters
+    ----------
+    path : str
+        File or URL.
+    shape : tuple of int
+        Rows and columns.
+    transform : Affine or None
+        None where the file has no georeference.
+    crs : CRS or None
+        Coordinate reference system.
+    dtypes, nodata, names, units, scales, offsets, tags : tuple
+        One entry per band.
+    file_tags : dict
+        Tags of the whole file.
+    """
+
+    path: str
+    shape: tuple[int, int]
+    transform: Affine | None
+    crs: CRS | None
+    dtypes: tuple[str, ...]
+    nodata: tuple[float | None, ...]
+    names: tuple[str | None, ...]
+    units: tuple[str | None, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    tags: tuple[dict[str, str], ...]
+    file_tags: dict[str, str] = field(default_factory=dict)
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether a path needs a network."""
+    return path.lower().startswith(_REMOTE)
+
+
+def gdal_options(path: str) -> dict[str, Any]:
+    """Return GDAL's options for reading a path; the user's environment variables win."""
+    wanted: dict[str, Any] = {
+        # EMPTY_DIR also stops GDAL from looking for .aux.xml and .tfw, so it is for remote files only
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR" if is_remote(path) else "TRUE",
+        "GDAL_NUM_THREADS": "ALL_CPUS",
+        "GDAL_CACHEMAX": 128,
+        "GDAL_HTTP_MAX_RETRY": 3,
+        "GDAL_HTTP_RETRY_DELAY": 1,
+    }
+    return {key: value for key, value in wanted.items() if key not in os.environ}
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    if is_remote(path) or path.startswith("/vsi"):
+        return ()
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def _handles() -> OrderedDict[str, tuple[tuple[int, ...], Any]]:
+    # A forked child shares file offsets with its parent: it starts with no handles of its own.
+    if getattr(_local, "pid", None) != os.getpid():
+        _local.pid = os.getpid()
+        _local.handles = OrderedDict()
+    return _local.handles  # type: ignore[no-any-return]
+
+
+def close_handles() -> None:
+    """Close the rasters that this thread keeps open."""
+    handles = _handles()
+    while handles:
+        handles.popitem()[1][1].close()
+
+
+def _open(path: str) -> Any:
+    import warnings
+
+    with warnings.catch_warnings():
+        # a file without georeference is common among JPEG2000 bands; the metadata's grid is used instead
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Any]:
+    """Lend an open raster, kept open for this thread's next read.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty or no raster, or if reading it fails inside the block.
+    """
+    stamp = _stamp(path)
+    if stamp is None:
+        raise ReadError(f"{path} does not exist", expected="a raster file", fix="check the path")
+    if stamp and stamp[1] == 0:
+        raise ReadError(f"{path} is empty (0 bytes)", expected="a raster file", fix="download it again")
+    handles = _handles()
+    with rasterio.Env(**gdal_options(path)):
+        try:
+            kept = handles.get(path)
+            if kept is None or kept[0] != stamp:
+                if kept is not None:
+                    kept[1].close()
+                handles[path] = (stamp, _open(path))
+            handles.move_to_end(path)
+            while len(handles) > _KEPT:
+                handles.popitem(last=False)[1][1].close()
+            yield handles[path][1]
+        except (RasterioError, MemoryError) as error:
+            kept = handles.pop(path, None)
+            if kept is not None:
+                kept[1].close()
+            raise ReadError(
+                f"{path} cannot be read: {_reason(error)}",
+                expected="a complete raster that GDAL knows",
+                fix="the file may be truncated or corrupt: download or make it again",
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what GDAL said: the message and its causes."""
+    said: list[str] = []
+    now: BaseException | None = error
+    while now is not None and len(said) < 3:
+        text = str(now).strip() or type(now).__name__
+        if text not in said and "See previous exception" not in text and "context exception" not in text:
+            said.append(text)
+        now = now.__cause__ or now.__context__
+    return "; ".join(said) or str(error)
+
+
+def read_header(path: str) -> Header:
+    """Read what a raster says of itself.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty or no raster.
+    """
+    with opened(path) as raster:
+        transform = raster.transform
+        crs = _crs(raster.crs) if raster.crs else None
+        bands = range(1, raster.count + 1)
+        return Header(
+            path=path,
+            shape=(raster.height, raster.width),
+            transform=None if transform == Affine.identity() else transform,
+            crs=crs,
+            dtypes=tuple(raster.dtypes),
+            nodata=tuple(raster.nodatavals),
+            names=tuple(raster.descriptions),
+            units=tuple(raster.units),
+            scales=tuple(raster.scales),
+            offsets=tuple(raster.offsets),
+            tags=tuple(raster.tags(b) for b in bands),
+            file_tags=raster.tags(),
+        )
+
+
+def _crs(found: Any) -> CRS:
+    """Turn rasterio's CRS into odc's; an exact EPSG code gives the same text everywhere."""
+    code = found.to_epsg(confidence_threshold=100)
+    return CRS(f"EPSG:{code}") if code else CRS(found.to_wkt())

@@ -1,0 +1,236 @@
+"""The grid that a tile is read on: chosen once, then cut by whole pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import BoundingBox, Geometry, box
+
+from geotoolz.core._errors import GridMismatchError, MissingCRSError, OutsideError, ParameterError, TileError
+
+# Coordinates within a millionth of a pixel are the same.
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Target:
+    """A window on a lattice.
+
+    Parameters
+    ----------
+    anchor : Affine
+        The lattice: its pixel (0, 0) is the scene's first pixel.
+    crs : CRS
+        Its reference system.
+    row, col : int
+        First pixel of the window on the lattice.
+    height, width : int
+        Size of the window.
+    """
+
+    anchor: Affine
+    crs: CRS
+    row: int
+    col: int
+    height: int
+    width: int
+
+    @property
+    def geobox(self) -> GeoBox:
+        """The window as a grid."""
+        return GeoBox(
+            (self.height, self.width), self.anchor * Affine.translation(self.col, self.row), self.crs
+        )
+
+    def cut(self, rows: slice, cols: slice) -> Target:
+        """Return a part of the window on the same lattice."""
+        r0, r1, _ = rows.indices(self.height)
+        c0, c1, _ = cols.indices(self.width)
+        return Target(self.anchor, self.crs, self.row + r0, self.col + c0, max(r1 - r0, 0), max(c1 - c0, 0))
+
+
+def choose_target(
+    grids: Mapping[str, GeoBox],
+    origin: str,
+    aoi: Any = None,
+    resolution: float | None = None,
+    geobox: GeoBox | None = None,
+) -> Target:
+    """Choose the grid that all bands are read on.
+
+    Parameters
+    ----------
+    grids : mapping of str to GeoBox
+        The bands' own grids.
+    origin : str
+        The scene, for messages.
+    aoi, resolution, geobox
+        As `open_tile` takes them.
+
+    Raises
+    ------
+    GridMismatchError
+        If the bands have different reference systems and no geobox is given.
+    OutsideError
+        If the area does not touch the scene.
+    """
+    if geobox is not None:
+        if aoi is not None or resolution is not None:
+            raise ParameterError(
+                "geobox is given together with aoi or resolution",
+                fix="a geobox says both: leave the others out",
+            )
+        return _of_geobox(geobox, grids, origin)
+    systems = {str(grid.crs): name for name, grid in grids.items()}
+    if len(systems) > 1:
+        listed = ", ".join(f"{name} in {crs}" for crs, name in systems.items())
+        raise GridMismatchError(
+            f"the bands of {origin} have different reference systems: {listed}",
+            expected="one reference system",
+            fix="say geobox=… to reproject them on purpose",
+        )
+    finest = min(grids.values(), key=lambda grid: abs(grid.affine.a * grid.affine.e))
+    affine = finest.affine
+    if affine.b != 0 or affine.d != 0:
+        raise TileError(
+            f"the grid of {origin} is rotated", expected="an axis-aligned grid", fix="say geobox=…"
+        )
+    height, width = map(int, finest.shape)
+    if resolution is not None:
+        if not resolution > 0 or not math.isfinite(resolution):
+            raise ParameterError(
+                f"resolution={resolution!r}", expected="a pixel size above 0 in units of the CRS"
+            )
+        height = max(1, math.ceil(height * abs(affine.e) / resolution - _SAME))
+        width = max(1, math.ceil(width * abs(affine.a) / resolution - _SAME))
+        signs = math.copysign(resolution, affine.a), math.copysign(resolution, affine.e)
+        affine = Affine(signs[0], 0.0, affine.c, 0.0, signs[1], affine.f)
+    whole = Target(affine, finest.crs, 0, 0, height, width)
+    return whole if aoi is None else _cut_aoi(whole, aoi, origin)
+
+
+def _of_geobox(geobox: GeoBox, grids: Mapping[str, GeoBox], origin: str) -> Target:
+    if geobox.crs is None:
+        raise MissingCRSError("the geobox has no CRS", fix="GeoBox(shape, affine, 'EPSG:…')")
+    if geobox.affine.b != 0 or geobox.affine.d != 0:
+        raise TileError("the geobox is rotated", expected="an axis-aligned grid")
+    wanted = geobox.extent
+    for grid in grids.values():
+        # a scene's edge is straight in its own CRS and curved in the other
+        if wanted.intersects(grid.extent.to_crs(geobox.crs, resolution=_dense(grid))):
+            break
+    else:
+        raise OutsideError(
+            f"the geobox {_bounds(geobox.boundingbox)} lies outside {origin}",
+            expected=f"an area that touches {_bounds(next(iter(grids.values())).boundingbox)}",
+        )
+    height, width = map(int, geobox.shape)
+    return Target(geobox.affine, geobox.crs, 0, 0, height, width)
+
+
+def _dense(grid: GeoBox) -> float:
+    bounds = grid.boundingbox
+    return max(abs(bounds.span_x), abs(bounds.span_y)) / 32
+
+
+def _cut_aoi(whole: Target, aoi: Any, origin: str) -> Target:
+    bounds = aoi_bounds(aoi, whole.crs)
+    a = whole.anchor
+    cols = sorted(((bounds.left - a.c) / a.a, (bounds.right - a.c) / a.a))
+    rows = sorted(((bounds.bottom - a.f) / a.e, (bounds.top - a.f) / a.e))
+    c0, c1 = _snap(cols[0], cols[1], whole.width)
+    r0, r1 = _snap(rows[0], rows[1], whole.height)
+    if c1 <= c0 or r1 <= r0:
+        raise OutsideError(
+            f"the area {_bounds(bounds)} ({whole.crs}) lies outside {origin}",
+            expected=f"an area that touches {_bounds(whole.geobox.boundingbox)}",
+            fix="aoi is (west, south, east, north) in degrees, or a geometry or geobox with its own CRS",
+        )
+    return Target(a, whole.crs, r0, c0, r1 - r0, c1 - c0)
+
+
+def _snap(low: float, high: float, size: int) -> tuple[int, int]:
+    """Return the pixels that an interval touches, cut at the scene's edge."""
+    if high <= 0 or low >= size:
+        return 0, 0
+    first, last = math.floor(low + _SAME), math.ceil(high - _SAME)
+    return max(first, 0), min(max(last, first + 1), size)
+
+
+def _bounds(bounds: BoundingBox) -> str:
+    return (
+        "(" + ", ".join(f"{value:.6g}" if abs(value) < 1e4 else f"{value:.1f}" for value in bounds.bbox) + ")"
+    )
+
+
+def aoi_bounds(aoi: Any, crs: CRS) -> BoundingBox:
+    """Return the bounding box of an area in a reference system.
+
+    Parameters
+    ----------
+    aoi : tuple, Geometry, BoundingBox, GeoBox, shapely geometry, GeoDataFrame or GeoJSON mapping
+        A tuple is ``(west, south, east, north)`` in EPSG:4326, like a STAC bbox; so are a bare
+        shapely geometry and GeoJSON. What has a CRS of its own keeps it.
+    crs : CRS
+        The wanted reference system.
+
+    Raises
+    ------
+    ParameterError
+        If the area is none of these.
+    """
+    geometry = _geometry(aoi)
+    if geometry.crs is None:
+        raise MissingCRSError("the area has no CRS", fix="give it one: geom.assign_crs('EPSG:…')")
+    bounds = geometry.boundingbox
+    if geometry.crs != crs:
+        step = max(abs(bounds.span_x), abs(bounds.span_y)) / 16
+        geometry = geometry.to_crs(crs, resolution=step or "auto", check_and_fix=True)
+        bounds = geometry.boundingbox
+    if not all(math.isfinite(value) for value in bounds.bbox):
+        raise OutsideError(f"the area has no place in {crs}", expected="an area near the scene")
+    return bounds
+
+
+def _geometry(aoi: Any) -> Geometry:
+    if isinstance(aoi, Geometry):
+        return aoi
+    if isinstance(aoi, BoundingBox):
+        return box(*aoi.bbox, aoi.crs)
+    if isinstance(aoi, GeoBox):
+        return aoi.extent
+    if isinstance(aoi, Mapping):
+        return Geometry(aoi if "coordinates" in aoi else aoi.get("geometry", aoi), "EPSG:4326")
+    if hasattr(aoi, "total_bounds") and hasattr(aoi, "crs"):  # GeoDataFrame, GeoSeries
+        if aoi.crs is None:
+            raise MissingCRSError("the GeoDataFrame has no CRS", fix="gdf.set_crs('EPSG:…')")
+        return box(*map(float, aoi.total_bounds), CRS(aoi.crs))
+    if hasattr(aoi, "geom_type") and hasattr(aoi, "__geo_interface__"):  # shapely
+        return Geometry(aoi, "EPSG:4326")
+    if isinstance(aoi, Sequence) and not isinstance(aoi, str) and len(aoi) == 4:
+        return _lonlat_box([float(value) for value in aoi])
+    raise ParameterError(
+        f"aoi is {type(aoi).__name__}",
+        expected="(west, south, east, north) in degrees, a geometry, a GeoDataFrame or a GeoBox",
+    )
+
+
+def _lonlat_box(values: Sequence[float]) -> Geometry:
+    west, south, east, north = values
+    if west > east:  # across the antimeridian, as STAC writes it
+        east += 360.0
+    if not (-180 <= west <= 180 and -90 <= south <= 90 and -90 <= north <= 90 and east <= 540):
+        raise ParameterError(
+            f"aoi={tuple(values)} is not in degrees",
+            expected="(west, south, east, north) in EPSG:4326",
+            fix="for projected bounds say odc.geo.geom.box(left, bottom, right, top, 'EPSG:…')",
+        )
+    if south >= north or west >= east:
+        raise ParameterError(f"aoi={tuple(values)} is empty", expected="west < east and south < north")
+    return box(west, south, east, north, "EPSG:4326")

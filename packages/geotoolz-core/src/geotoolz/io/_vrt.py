@@ -1,0 +1,148 @@
+"""A virtual raster over arrays in memory: what GDAL encodes, without a copy of the pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from geotoolz.core._errors import TileError
+from geotoolz.io._classes import stac_classes
+from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
+
+_GDAL_TYPES = {
+    "bool": "Byte",
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "uint64": "UInt64",
+    "int64": "Int64",
+    "float32": "Float32",
+    "float64": "Float64",
+    "complex64": "CFloat32",
+    "complex128": "CFloat64",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One band to be written.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    pixels : array
+        Two-dimensional, C-contiguous, kept alive until the file is written.
+    nodata : float, int or None
+        The value that means "no data".
+    attrs : mapping
+        The variable's attributes without ``_FillValue``.
+    """
+
+    name: str
+    pixels: np.ndarray[Any, Any]
+    nodata: float | int | None
+    attrs: Mapping[str, Any]
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the values are classes, flags or a mask: never averaged."""
+        flags = "flag_meanings" in self.attrs or self.attrs.get("quantity") in ("flags", "mask")
+        return self.pixels.dtype.kind == "b" or flags
+
+
+def gdal_type(name: str, dtype: np.dtype[Any]) -> str:
+    """Return GDAL's name of a dtype.
+
+    Raises
+    ------
+    TileError
+        If GeoTIFF has no such type.
+    """
+    if dtype.name not in _GDAL_TYPES:
+        raise TileError(
+            f"variable {name!r} is {dtype}",
+            expected="one of " + ", ".join(_GDAL_TYPES),
+            fix="convert it first: ToFloat32() or ds[name].astype(…)",
+        )
+    return _GDAL_TYPES[dtype.name]
+
+
+def vrt_of(layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any]) -> str:
+    """Return the XML of a virtual raster over the layers' memory."""
+    height, width = geobox.shape
+    transform = ", ".join(map(repr, geobox.affine.to_gdal()))
+    parts = [f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">']
+    if geobox.crs is not None:
+        code = geobox.crs.epsg
+        parts.append(f"<SRS>{escape(f'EPSG:{code}' if code else geobox.crs.to_wkt())}</SRS>")
+    parts.append(f"<GeoTransform>{transform}</GeoTransform>")
+    parts.append(_metadata({**_readable(attrs), ATTRS_TAG: encode_attrs(attrs, "the tile")}))
+    parts += [_band(layer, number, len(layers) == 1) for number, layer in enumerate(layers, start=1)]
+    return "".join([*parts, "</VRTDataset>"])
+
+
+def _readable(attrs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that other programs can show."""
+    return {
+        key: str(value)
+        for key, value in attrs.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and key.isidentifier()
+    }
+
+
+def _metadata(tags: Mapping[str, str]) -> str:
+    items = "".join(f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in sorted(tags.items()))
+    return f"<Metadata>{items}</Metadata>"
+
+
+def _band(layer: Layer, number: int, alone: bool) -> str:
+    pixels, attrs = layer.pixels, layer.attrs
+    kind = gdal_type(layer.name, pixels.dtype)
+    tags = {**_readable(attrs), ATTRS_TAG: encode_attrs(attrs, layer.name)}
+    if pixels.dtype.kind == "b":
+        tags[DTYPE_TAG] = "bool"
+    parts = [f'<VRTRasterBand dataType="{kind}" band="{number}">', _metadata(tags)]
+    parts.append(f"<Description>{escape(layer.name)}</Description>")
+    if isinstance(attrs.get("units"), str):
+        parts.append(f"<UnitType>{escape(attrs['units'])}</UnitType>")
+    if layer.nodata is not None:
+        text = "nan" if math.isnan(layer.nodata) else repr(layer.nodata)
+        parts.append(f"<NoDataValue>{text}</NoDataValue>")
+    if "scale_factor" in attrs or "add_offset" in attrs:
+        parts.append(f"<Offset>{float(attrs.get('add_offset', 0.0))!r}</Offset>")
+        parts.append(f"<Scale>{float(attrs.get('scale_factor', 1.0))!r}</Scale>")
+    if alone and kind == "Byte":
+        parts.append(_legend(layer))
+    height, width = pixels.shape
+    pointer = pixels.ctypes.data
+    memory = f"MEM:::DATAPOINTER={pointer},PIXELS={width},LINES={height},BANDS=1,DATATYPE={kind}"
+    source = f'<SourceFilename relativeToVRT="0">{memory}</SourceFilename><SourceBand>1</SourceBand>'
+    return "".join([*parts, f"<SimpleSource>{source}</SimpleSource></VRTRasterBand>"])
+
+
+def _legend(layer: Layer) -> str:
+    """Return colours and names of a class map."""
+    classes = {c["value"]: c for c in stac_classes(layer.name, layer.attrs) if 0 <= c["value"] <= 255}
+    if not classes:
+        return ""
+    names, colours = [], []
+    for value in range(max(classes) + 1):
+        one = classes.get(value, {})
+        names.append(f"<Category>{escape(str(one.get('name', '')))}</Category>")
+        code = one.get("color_hint", "000000")
+        red, green, blue = (int(code[i : i + 2], 16) for i in (0, 2, 4))
+        colours.append(f'<Entry c1="{red}" c2="{green}" c3="{blue}" c4="255"/>')
+    table = ""
+    if any("color_hint" in c for c in classes.values()):
+        table = f"<ColorInterp>Palette</ColorInterp><ColorTable>{''.join(colours)}</ColorTable>"
+    return f"{table}<CategoryNames>{''.join(names)}</CategoryNames>"

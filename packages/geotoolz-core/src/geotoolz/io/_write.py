@@ -1,0 +1,234 @@
+"""`WriteCOG` and `write_tile`."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from geotoolz.core import Sink, TileSpec, VarSpec
+from geotoolz.core._errors import ParameterError, TileError
+from geotoolz.core._grid import geobox_of
+from geotoolz.io._cog import Encoding, write_cog
+from geotoolz.io._gdal import is_remote
+from geotoolz.io._template import expand, fields_of
+from geotoolz.io._vrt import Layer, gdal_type
+
+
+class WriteCOG(Sink):
+    """Write variables as cloud-optimised GeoTIFF.
+
+    One file per variable where the path has ``{band}``, otherwise one file with all of them, which
+    then need one dtype and one no-data value. Names become band descriptions; units, scale, offset
+    and all attributes become tags, so `open_tile` gives the same tile back. Class maps
+    (``flag_values``, ``flag_meanings``) open with names and colours in QGIS. A file appears complete
+    or not at all: it is written under a temporary name, opened again, checked and moved into place.
+    Equal tiles give equal bytes.
+
+    Parameters
+    ----------
+    path : str
+        Where to write. Fields: ``{item_id}`` (also ``{tile_id}``), ``{band}``, ``{date}``,
+        ``{datetime}``, ``{year}``, ``{month}``, ``{day}``, ``{platform}``, ``{instrument}``, ``{level}``.
+    bands : tuple of str, optional
+        Variables to write; by default those that the pipeline created, or changed if it created none.
+    compress : {"zstd", "deflate", "lzw", "none"}
+        Lossless compression.
+    level : int, optional
+        Its level: 3 for zstd and 6 for deflate by default.
+    predictor : {"auto", "yes", "no"}
+        Differences instead of values; ``"auto"`` uses them except for classes and masks.
+    blocksize : int
+        Size of the internal tiles, a multiple of 16.
+    overviews : {"average", "nearest", "bilinear", "cubic", "mode", "none"}
+        How overviews are made; classes and masks always take the nearest pixel.
+
+    Raises
+    ------
+    TileError
+        If several dtypes or no-data values would go into one file, or the tile lacks an attribute
+        that the path needs.
+    WriteError
+        If the folder cannot be written or the disk is full; nothing is left behind.
+
+    Examples
+    --------
+    >>> from geotoolz.io import WriteCOG
+    >>> WriteCOG("out/{item_id}_{band}.tif", bands=("ndvi",))
+    WriteCOG(path='out/{item_id}_{band}.tif', bands=('ndvi',))
+    """
+
+    path: str
+    bands: tuple[str, ...] | None = None
+    compress: Literal["zstd", "deflate", "lzw", "none"] = "zstd"
+    level: int | None = None
+    predictor: Literal["auto", "yes", "no"] = "auto"
+    blocksize: int = 512
+    overviews: Literal["average", "nearest", "bilinear", "cubic", "mode", "none"] = "average"
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept a `Path` and a single band's name."""
+        if isinstance(values["path"], os.PathLike):
+            values["path"] = os.fspath(values["path"])
+        if isinstance(values["bands"], str):
+            values["bands"] = (values["bands"],)
+        return values
+
+    def validate(self) -> None:
+        """Check the path's fields and the block size."""
+        if is_remote(self.path):
+            raise ParameterError(
+                f"path {self.path!r} is on an object store",
+                expected="a local path",
+                fix="write locally and copy the finished files; GDAL's /vsis3 can lose data silently",
+            )
+        if not self.path.lower().endswith((".tif", ".tiff")):
+            raise ParameterError(f"path {self.path!r}", expected="a name that ends in .tif")
+        fields_of(self.path)
+        if self.blocksize < 64 or self.blocksize % 16:
+            raise ParameterError(f"blocksize={self.blocksize}", expected="a multiple of 16, at least 64")
+        if self.bands is not None and not self.bands:
+            raise ParameterError("bands is empty", expected="at least one variable", fix="leave it out")
+        highest = {"zstd": 22, "deflate": 12}.get(self.compress, 0)
+        if self.level is not None and not 1 <= self.level <= highest:
+            raise ParameterError(
+                f"level={self.level} for {self.compress}",
+                expected=f"1 … {highest}" if highest else f"no level: {self.compress} has none",
+            )
+
+    def check_tile(self, tile: TileSpec, created: tuple[str, ...]) -> None:
+        """Refuse what could not be written, before a pixel is read."""
+        self._plan(tile, created)
+
+    def output_paths(self, tile: TileSpec | xr.Dataset, created: tuple[str, ...] = ()) -> dict[str, str]:
+        """Return the path of every variable that would be written.
+
+        Parameters
+        ----------
+        tile : TileSpec or xarray.Dataset
+            The finished tile.
+        created : tuple of str
+            Variables that the pipeline created.
+
+        Returns
+        -------
+        dict of str to str
+            Variable → path; several variables may share one.
+        """
+        spec = TileSpec.of(tile) if isinstance(tile, xr.Dataset) else tile
+        return {name: path for path, names in self._plan(spec, created).items() for name in names}
+
+    def _plan(self, tile: TileSpec, created: tuple[str, ...]) -> dict[str, list[str]]:
+        """Return path → variables."""
+        if self.bands is not None:
+            chosen = [tile.find(name, "WriteCOG") for name in self.bands]
+        else:
+            chosen = list(created) or list(tile.variables)
+        if not chosen:
+            raise TileError("the tile has no variables", fix="let the pipeline make one, or name bands=…")
+        files: dict[str, list[str]] = {}
+        for name in chosen:
+            _check_variable(name, tile.variables[name])
+            files.setdefault(expand(self.path, tile.attrs, name), []).append(name)
+        for path, names in files.items():
+            _check_one_file(path, {name: tile.variables[name] for name in names})
+        return files
+
+    def write(self, tile: xr.Dataset, *, created: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Write the tile.
+
+        Parameters
+        ----------
+        tile : xarray.Dataset
+            The finished tile.
+        created : tuple of str
+            Variables that the pipeline created.
+
+        Returns
+        -------
+        tuple of str
+            The files, without their ``.aux.xml``.
+        """
+        files = self._plan(TileSpec.of(tile), created)
+        geobox = geobox_of(tile)
+        encoding = Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
+        for path, names in files.items():
+            layers = [_layer(name, tile[name]) for name in names]
+            write_cog(Path(path), layers, geobox, tile.attrs, encoding)
+        return tuple(files)
+
+
+def _check_variable(name: str, spec: VarSpec) -> None:
+    if spec.dims != ("y", "x"):
+        raise TileError(
+            f"variable {name!r} has dims {spec.dims}",
+            expected="(y, x)",
+            fix="write one date at a time (ds.isel(time=0)), or the stack with write_zarr",
+        )
+    gdal_type(name, spec.dtype)
+    nodata = spec.nodata
+    if nodata is not None and spec.dtype.kind in "iu":
+        limits = np.iinfo(spec.dtype)
+        if math.isnan(nodata) or not limits.min <= nodata <= limits.max:
+            raise TileError(
+                f"variable {name!r} is {spec.dtype} and its no-data value is {nodata}",
+                expected=f"a value between {limits.min} and {limits.max}",
+            )
+
+
+def _check_one_file(path: str, variables: Mapping[str, VarSpec]) -> None:
+    kinds = {(spec.dtype.name, repr(spec.nodata)): name for name, spec in variables.items()}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{name}: {dtype}, no-data {nodata}" for (dtype, nodata), name in kinds.items())
+        raise TileError(
+            f"{path} would hold {len(variables)} variables of several kinds ({listed})",
+            expected="one dtype and one no-data value per file",
+            fix="put {band} into the path: one file per variable",
+        )
+
+
+def _layer(name: str, variable: xr.DataArray) -> Layer:
+    attrs = dict(variable.attrs)
+    nodata = attrs.pop("_FillValue", None)
+    nodata = nodata.item() if isinstance(nodata, np.generic) else nodata
+    pixels = np.asarray(variable.data)
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    return Layer(name, pixels, nodata, attrs)
+
+
+def write_tile(
+    ds: xr.Dataset, path: str | os.PathLike[str], bands: Iterable[str] | str | None = None, **options: Any
+) -> tuple[str, ...]:
+    """Write a tile, or some of its variables, as cloud-optimised GeoTIFF.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The tile.
+    path : path
+        Where to write, with fields as `WriteCOG` takes them.
+    bands : str or iterable of str, optional
+        Variables; all by default.
+    **options
+        ``compress``, ``level``, ``predictor``, ``blocksize``, ``overviews`` of `WriteCOG`.
+
+    Returns
+    -------
+    tuple of str
+        The files.
+
+    Raises
+    ------
+    TileError
+        If several dtypes or no-data values would go into one file.
+    WriteError
+        If the folder cannot be written or the disk is full.
+    """
+    names = None if bands is None else ((bands,) if isinstance(bands, str) else tuple(bands))
+    created = tuple(map(str, ds.data_vars))
+    return WriteCOG(os.fspath(path), names, **options).write(ds, created=created)
