@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geotoolz.cloud import _kernels
 from geotoolz.core import (
     Call,
     Operator,
@@ -17,7 +18,6 @@ from geotoolz.core import (
     VarSpec,
     chosen_bands,
 )
-from geotoolz.cloud import _kernels
 
 if TYPE_CHECKING:
     from geotoolz.core._compile import Builder, State
@@ -96,7 +96,8 @@ class ApplyMask(TileOperator):
         made = [n for n, slot in after.slots.items() if state.slots.get(n) != slot]
         if len(made) != 1:
             raise TileError(
-                f"{type(self.mask).__name__} writes {', '.join(made) or 'nothing'}", expected="exactly one mask"
+                f"{type(self.mask).__name__} writes {', '.join(made) or 'nothing'}",
+                expected="exactly one mask",
             )
         masked = builder.apply(self, self._plan(after.spec, bands, made[0]), after, path)
         variables = {n: masked.spec.variables[n] for n in state.spec.variables}

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from geotoolz.cloud import _kernels
+from geotoolz.cloud._apply import mask_calls
+from geotoolz.cloud._masks import bit_pattern, check_flags, require_integers
+from geotoolz.cloud._products import LAYERS, QualityLayer
 from geotoolz.core import (
     Call,
     Map,
@@ -18,10 +22,6 @@ from geotoolz.core import (
     VarSpec,
     chosen_bands,
 )
-from geotoolz.cloud import _kernels
-from geotoolz.cloud._apply import mask_calls
-from geotoolz.cloud._masks import bit_pattern, check_flags, require_integers
-from geotoolz.cloud._products import LAYERS, QualityLayer
 
 _ALL_FLAGS = tuple(dict.fromkeys(flag for layer in LAYERS.values() for flag in layer.flags))
 _TEMPORARY = "~mask"

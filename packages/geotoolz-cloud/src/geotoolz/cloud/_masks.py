@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from geotoolz.cloud import _kernels
+from geotoolz.cloud._products import SCL
 from geotoolz.core import (
     Map,
     ParameterError,
@@ -16,8 +18,6 @@ from geotoolz.core import (
     VarSpec,
 )
 from geotoolz.core._errors import nearest
-from geotoolz.cloud import _kernels
-from geotoolz.cloud._products import SCL
 
 
 def bit_pattern(bits: Iterable[int]) -> np.int64:
@@ -151,7 +151,9 @@ class MaskFromSCL(Map):
         qa = tile.find(self.qa, label)
         spec = require_integers(tile, qa, label)
         classes = [number for flag in self.flags for number in SCL.flags[flag]]
-        return Plan((qa,), {self.name: mask_spec(spec, f"{', '.join(self.flags)} by {qa}")}, (bit_pattern(classes),))
+        return Plan(
+            (qa,), {self.name: mask_spec(spec, f"{', '.join(self.flags)} by {qa}")}, (bit_pattern(classes),)
+        )
 
 
 def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> None:
@@ -162,5 +164,6 @@ def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> Non
     for flag in flags:
         if flag not in names:
             raise ParameterError(
-                f"{label} does not know the flag {flag!r}{nearest(flag, names)}", expected=f"some of {', '.join(names)}"
+                f"{label} does not know the flag {flag!r}{nearest(flag, names)}",
+                expected=f"some of {', '.join(names)}",
             )

@@ -107,7 +107,8 @@ class DarkObjectSubtraction(Freezable):
         for band, dark in zip(bands, darks, strict=True):
             if is_surface_reflectance(tile, band):
                 raise QuantityError(
-                    f"{label} reads {band!r}, which is surface reflectance: its atmosphere is corrected already",
+                    f"{label} reads {band!r}, which is surface reflectance: "
+                    "its atmosphere is corrected already",
                     expected="top-of-atmosphere reflectance (Sentinel-2 L1C, Landsat L1)",
                     fix=f"leave {label} out",
                 )

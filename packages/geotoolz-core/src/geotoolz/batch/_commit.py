@@ -48,7 +48,11 @@ def staging_folder(layout: Layout, tile_id: str) -> Iterator[Path]:
 
 
 def commit(
-    layout: Layout, tile_id: str, staged: Path, make_item: Callable[[tuple[OutputFile, ...]], dict[str, Any]]
+    layout: Layout,
+    tile_id: str,
+    staged: Path,
+    owned: Mapping[str, int],
+    make_item: Callable[[tuple[OutputFile, ...]], dict[str, Any]],
 ) -> tuple[OutputFile, ...]:
     """Move everything below `staged` to its place below the output folder, then write the item.
 
@@ -61,6 +65,8 @@ def commit(
     tile_id : str
     staged : Path
         Finished files in the tree that they will have.
+    owned : mapping
+        Files of an earlier run that the journal knows (the item may be lost): path to bytes.
     make_item : callable
         Returns the STAC item for the files.
 
@@ -77,7 +83,7 @@ def commit(
         found = sorted(path for path in staged.rglob("*") if path.is_file())
         files = tuple(_seal(path, path.relative_to(staged).as_posix()) for path in found)
         item_path = layout.item(tile_id)
-        mine = own_files(layout, tile_id)
+        mine = {**owned, **own_files(layout, tile_id)}
         _refuse_foreign(layout, files, mine)
         intent = layout.intent(tile_id)
         write_atomic(intent, json.dumps(sorted({*mine, *(file.path for file in files)})).encode())

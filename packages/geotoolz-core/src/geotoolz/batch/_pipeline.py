@@ -228,8 +228,9 @@ class CatalogPipeline:
             known = [Stamp(path, size, mark) for path, size, mark in record.get("in", ())]
             stamps = fingerprint(source.files, item=source.item, known=known)
             key = task_key(config_hash, stamps, read=self.read)
+            owned = tuple((str(entry[0]), int(entry[1])) for entry in record.get("out", ()))
             task = TileTask(source.tile_id, key, source.source, text, config_hash, str(self.out), stamps, source.facts,
-                            read, self.quicklook)  # fmt: skip
+                            read, self.quicklook, owned)  # fmt: skip
             yield state.judge(task, record)
 
     def _pipeline_text(self) -> str:

@@ -95,7 +95,15 @@ class BatchPlan:
 
 
 def scan(layout: Layout) -> dict[str, int]:
-    """Return every file below the output folder (without ``.geotoolz``) with its size."""
+    """Return every file below the output folder (without ``.geotoolz``) with its size.
+
+    Raises
+    ------
+    WriteError
+        If it is no folder or cannot be read.
+    """
+    from geotoolz.core._errors import WriteError
+
     found: dict[str, int] = {}
     stack = [("", os.fspath(layout.out))]
     while stack:
@@ -104,6 +112,9 @@ def scan(layout: Layout) -> dict[str, int]:
             entries = list(os.scandir(folder))
         except FileNotFoundError:
             continue
+        except OSError as exc:
+            raise WriteError(f"output folder {folder!r} cannot be looked at: {exc.strerror or exc}",
+                             expected="a folder that can be read and written", fix="choose another with out=…") from exc  # fmt: skip
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if prefix or entry.name != ".geotoolz":

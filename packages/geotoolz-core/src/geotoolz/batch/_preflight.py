@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._plan import PlannedTile
-from ._sinks import DEFAULT_TEMPLATE, UNIQUE_FIELDS, output_folder, path_fields, relative_template, render, split
+from ._sinks import DEFAULT_TEMPLATE, output_folder, path_fields, relative_template, render, split
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator, Sink
@@ -79,23 +79,21 @@ def refuse_collisions(op: Operator, out: Path, tiles: Iterable[PlannedTile]) -> 
 
     _, sink = split(op)
     template = DEFAULT_TEMPLATE if sink is None else relative_template(sink, out)
-    unique = bool(path_fields(template) & UNIQUE_FIELDS)
+    fields = path_fields(template)
+    one_file = "band" not in fields
     seen: dict[str, str] = {}
     for tile in tiles:
         if tile.task is None:
             continue
-        facts = {**dict(tile.task.facts), **dict.fromkeys(UNIQUE_FIELDS, tile.tile_id)}
-        if "datetime" in facts:
-            facts.setdefault("date", str(facts["datetime"])[:10])
-        path = render(template, facts)
+        path = render(template, fields, tile.tile_id, dict(tile.task.facts))
         if path is None:
             continue
-        if not unique and path in seen:
+        if path in seen:
             raise BatchError(f"the tiles {seen[path]!r} and {tile.tile_id!r} would both be written to {path!r}",
-                             expected="one path per tile", fix="put {item_id} into the sink's path")  # fmt: skip
+                             expected="one path per tile",
+                             fix="put {item_id} into the sink's path, and give tiles ids that differ in more than signs")  # fmt: skip
         seen[path] = tile.tile_id
-        mine = {str(entry[0]) for entry in tile.record.get("out", ())}
-        if "{band}" not in path and path not in mine and _foreign(out, path, tile):
+        if one_file and path not in dict(tile.task.owned) and _foreign(out, path, tile):
             raise BatchError(f"{os.fspath(out / path)!r} exists and was not written for {tile.tile_id!r}",
                              expected="a free path, or an earlier output of the same tile",
                              fix="move the file away, or choose another folder with out=…")  # fmt: skip

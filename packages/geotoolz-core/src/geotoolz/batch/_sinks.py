@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geotoolz.core import Operator, Sink
 
-__all__ = ["default_sink", "output_folder", "path_fields", "relative_template", "render", "split", "staged_sink",
+__all__ = ["DEFAULT_TEMPLATE", "default_sink", "output_folder", "path_fields", "relative_template", "render", "split", "staged_sink",
            "wanted_by"]  # fmt: skip
 
 DEFAULT_TEMPLATE = "{item_id}_{band}.tif"
-#: names that are different for every tile of a run
-UNIQUE_FIELDS = frozenset({"item_id", "tile_id", "id"})
+_UNSAFE = re.compile(r"[^\w.+-]")
+#: fields of a path whose fact has another name
+_FACT_OF = {"date": "datetime", "level": "processing_level"}
+#: too much trouble for a check before the run; the check at the commit sees them
+_PARTS_OF_TIME = frozenset({"datetime", "year", "month", "day"})
 
 
 def split(op: Operator) -> tuple[Operator, Sink | None]:
@@ -106,26 +110,38 @@ def staged_sink(sink: Sink, out: Path, staged: Path) -> Sink:
 
         raise BatchError(f"{type(sink).__name__} has no `path`", expected="a sink whose `path` is a template of file names",
                          fix="give the class a field `path: str`; a batch run writes elsewhere first, then commits")  # fmt: skip
-    moved = os.path.join(staged, relative_template(sink, out))  # noqa: PTH118 - the template is text
+    folder = os.fspath(staged).replace("{", "{{").replace("}", "}}")  # no field of the template
+    moved = os.path.join(folder, relative_template(sink, out))  # noqa: PTH118 - the template is text
     values = {f.name: getattr(sink, f.name) for f in dataclasses.fields(sink)}
     again: Sink = type(sink)(**{**values, "path": moved})
     return again
 
 
-def path_fields(template: str) -> set[str]:
+def path_fields(template: str) -> frozenset[str]:
     """Return the names in a template.
 
     Examples
     --------
-    >>> sorted(path_fields("{tile}/{date}_{band}.tif"))
-    ['band', 'date', 'tile']
+    >>> sorted(path_fields("{tile_id}/{date}_{band}.tif"))
+    ['band', 'date', 'tile_id']
     """
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
-def render(template: str, facts: Mapping[str, Any]) -> str | None:
-    """Fill in what is known of a tile before it is opened; None where that is not enough to know its path."""
-    fields = path_fields(template) - {"band"}
-    if not fields <= facts.keys():
-        return None
-    return template.format_map({**facts, "band": "{band}"})
+def render(template: str, fields: frozenset[str], tile_id: str, facts: Mapping[str, Any]) -> str | None:
+    """Fill in what is known of a tile before it is opened; None where that is not enough to know its path.
+
+    ``{band}`` stays. Characters that no file name should have become ``_``, as in `geotoolz.io.WriteCOG`.
+
+    Examples
+    --------
+    >>> render("{item_id}_{band}.tif", frozenset({"item_id", "band"}), "a/b", {})
+    'a_b_{band}.tif'
+    """
+    values = {"band": "{band}"}
+    for name in fields - {"band"}:
+        found = tile_id if name in ("item_id", "tile_id") else facts.get(_FACT_OF.get(name, name))
+        if not isinstance(found, str) or name in _PARTS_OF_TIME:
+            return None
+        values[name] = _UNSAFE.sub("_", found[:10] if name == "date" else found)
+    return template.format_map(values)

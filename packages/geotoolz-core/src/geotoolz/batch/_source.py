@@ -76,7 +76,7 @@ class _Scene:
         self.spec: TileSpec = reader.spec.evolve(reader.spec.variables, self._attrs)
 
     def read(self, names: Iterable[str]) -> xr.Dataset:
-        from geotoolz.io._reader import name_suspicious
+        from geotoolz.io._variables import name_suspicious
 
         tile: xr.Dataset = self._reader.read(list(names))
         name_suspicious(tile, self._reader.origin)

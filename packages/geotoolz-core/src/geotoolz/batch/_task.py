@@ -50,6 +50,8 @@ class TileTask:
         Further arguments of `geotoolz.io.open_tile` (resolution, aoi).
     quicklook : bool
         Whether a small picture is made.
+    owned : tuple of (str, int)
+        Files that an earlier run wrote for this tile, with their bytes; these may be replaced.
     """
 
     tile_id: str
@@ -62,6 +64,7 @@ class TileTask:
     facts: tuple[tuple[str, Any], ...] = ()
     read: tuple[tuple[str, Any], ...] = ()
     quicklook: bool = True
+    owned: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
         made.write(layout.out, staged)
         files = commit(
-            layout, task.tile_id, staged,
+            layout, task.tile_id, staged, dict(task.owned),
             lambda files: build_item(
                 made.tile, task.tile_id, files, key=task.key, config_hash=task.config_hash, stamps=task.stamps,
                 facts={k: v for k, v in facts.items() if v} | {"warnings": log.warnings},

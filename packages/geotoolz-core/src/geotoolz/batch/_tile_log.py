@@ -13,6 +13,8 @@ from pathlib import Path
 __all__ = ["TileLog", "tile_log"]
 
 _LIMIT = 10_000
+#: what Python itself does not show to users either
+_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 class TileLog(logging.Handler):
@@ -71,6 +73,8 @@ def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
+            for category in _FOR_DEVELOPERS:
+                warnings.simplefilter("ignore", category)
             warnings.showwarning = lambda message, category, *_args, **_more: log.warned(message, category)
             yield log
     except Exception as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from geotoolz.catalog._index import RowIndex
 from geotoolz.catalog._rows import ALIASES, Problem, frame_of, typed
 from geotoolz.catalog._slicing import slices_of, source_item
 from geotoolz.catalog._time import parse_interval
-from geotoolz.catalog._where import Compare, column_of, parse_where
+from geotoolz.catalog._tuples import tuples_of
+from geotoolz.catalog._where import column_of, condition_of, parse_where
 from geotoolz.core._errors import CatalogError, ParameterError, nearest
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 class GeoCatalog:
     """Scenes in space and time: one row each, kept as GeoParquet.
 
-    Make one with `from_folder`, `from_items`, `from_stac`, `from_rows`, `build` or `open`. Every selection gives a
-    new catalog; none changes the one that it came from.
+    Make one with `from_folder`, `from_items`, `from_stac`, `from_rows`, `build` or `open`. Every selection
+    gives a new catalog; none changes the one that it came from.
 
     Parameters
     ----------
@@ -51,14 +52,14 @@ class GeoCatalog:
         self.problems = tuple(problems)
         self._index: RowIndex | None = None
 
-    # ---- making ----------------------------------------------------------------------------------------------------
+    # ---- making --------------------------------------------------------------------------------------------
 
     @classmethod
     def from_folder(cls, path: str | Path, pattern: str | None = None) -> GeoCatalog:
         """Catalog a folder and everything below it.
 
-        STAC items beside their assets, Landsat products with their MTL, SAFE products, scenes whose bands are files
-        of their own, and single rasters become one row each. What cannot be read is in `problems`.
+        STAC items beside their assets, Landsat products with their MTL, SAFE products, scenes whose bands
+        are files of their own, and single rasters become one row each. What cannot be read is in `problems`.
 
         Parameters
         ----------
@@ -101,9 +102,9 @@ class GeoCatalog:
         Parameters
         ----------
         rows : iterable of mapping
-            ``id``, ``source``, and ``geometry`` (shapely or GeoJSON, EPSG:4326) or ``crs`` with ``left``, ``bottom``,
-            ``right``, ``top``; any other column, STAC names (``eo:cloud_cover``) included. Columns of your own are
-            kept, can be filtered by, and become attributes of the tiles.
+            ``id``, ``source``, and ``geometry`` (shapely or GeoJSON, EPSG:4326) or ``crs`` with ``left``,
+            ``bottom``, ``right``, ``top``; any other column, STAC names (``eo:cloud_cover``) included.
+            Columns of your own are kept, can be filtered by, and become attributes of the tiles.
         base : str or Path, optional
             Folder that relative sources start from; the working directory where None.
 
@@ -120,7 +121,7 @@ class GeoCatalog:
 
     @classmethod
     def build(cls, path: str | Path, pattern: str | None = None) -> GeoCatalog:
-        """Catalog whatever is at a path: a folder, items as JSON, a static catalog, a catalog file, one raster."""
+        """Catalog what is at a path: a folder, items as JSON, a static catalog, a catalog file, a raster."""
         text = str(path)
         if text.lower().endswith((".parquet", ".geoparquet")):
             return cls.open(path)
@@ -161,7 +162,7 @@ class GeoCatalog:
     def _of_scan(cls, scan: Scan) -> GeoCatalog:
         return cls(frame_of(scan.rows), problems=scan.problems)
 
-    # ---- looking ---------------------------------------------------------------------------------------------------
+    # ---- looking -------------------------------------------------------------------------------------------
 
     @property
     def frame(self) -> gpd.GeoDataFrame:
@@ -199,14 +200,15 @@ class GeoCatalog:
             raise CatalogError(
                 f"there is no row {tile_id!r}{nearest(tile_id, known)}", expected="an id of the catalog"
             )
-        return next(slices_of(_tuples(found), found.columns, self.base))
+        return next(slices_of(tuples_of(found), found.columns, self.base))
 
     def __repr__(self) -> str:
         if not len(self):
             return "GeoCatalog(0 rows)"
         known = self.summary()
         platforms = ", ".join(known["platforms"]) or "unknown platform"
-        return f"GeoCatalog({len(self)} rows; {platforms}; {known['first'] or 'no times'} … {known['last'] or ''})"
+        span = f"{known['first']} … {known['last']}" if known["first"] else "no times"
+        return f"GeoCatalog({len(self)} rows; {platforms}; {span})"
 
     def summary(self) -> dict[str, Any]:
         """Return counts and extents as plain JSON types."""
@@ -214,7 +216,7 @@ class GeoCatalog:
 
         return summary(self._frame, self.problems)
 
-    # ---- selecting -------------------------------------------------------------------------------------------------
+    # ---- selecting -----------------------------------------------------------------------------------------
 
     def filter(
         self, where: str | Callable[[gpd.GeoDataFrame], Any] | None = None, /, **conditions: Any
@@ -224,11 +226,12 @@ class GeoCatalog:
         Parameters
         ----------
         where : str or callable, optional
-            A condition such as ``"cloud_cover < 20 and platform = sentinel-2a"`` (parsed, never evaluated as Python),
-            or a function that gets the frame and returns a boolean per row.
+            A condition such as ``"cloud_cover < 20 and platform = sentinel-2a"`` (parsed, never evaluated as
+            Python), or a function that gets the frame and returns a boolean per row.
         **conditions
             By column: a value (equal), a list or set (one of them), a pair such as ``("<", 20)`` or
-            ``("not in", [...])``, None (no value), or a function of the column. A row without a value meets only None.
+            ``("not in", [...])``, None (no value), or a function of the column. A row without a value meets
+            only None.
 
         Raises
         ------
@@ -246,7 +249,7 @@ class GeoCatalog:
             if callable(wanted):
                 mask &= self._called(wanted, column_of(self._frame, name), f"the function for {name!r}")
             else:
-                mask &= _condition(name, wanted).mask(self._frame)
+                mask &= condition_of(name, wanted).mask(self._frame)
         return self._taken(np.flatnonzero(mask))
 
     def _called(self, function: Callable[[Any], Any], argument: Any, who: str) -> Any:
@@ -268,8 +271,8 @@ class GeoCatalog:
         bbox : tuple of float, optional
             West, south, east, north in degrees; west > east crosses the antimeridian.
         time : str, datetime, or pair, optional
-            ``"2023-08"``, ``"2023-08-01/2023-08-31"`` (both days included), ``"2023-08-01/.."``. Scenes without a
-            time do not match.
+            ``"2023-08"``, ``"2023-08-01/2023-08-31"`` (both days included), ``"2023-08-01/.."``. Scenes
+            without a time do not match.
         geometry : shapely geometry, GeoJSON or GeoDataFrame, optional
             In longitude and latitude.
         """
@@ -287,8 +290,8 @@ class GeoCatalog:
     def sample(self, n: int, seed: int = 0) -> GeoCatalog:
         """Draw rows without replacement.
 
-        A row's rank depends on its id and the seed alone: the same scenes are drawn in any order of rows and on any
-        machine, and drawing more keeps those drawn before.
+        A row's rank depends on its id and the seed alone: the same scenes are drawn in any order of rows and
+        on any machine, and drawing more keeps those drawn before.
 
         Parameters
         ----------
@@ -299,7 +302,7 @@ class GeoCatalog:
         """
         import numpy as np
 
-        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= len(self):
+        if type(n) is not int or not 0 <= n <= len(self):
             raise ParameterError(f"n is {n!r}", expected=f"a whole number from 0 to {len(self)}")
         key = str(int(seed)).encode()
         ranks = [
@@ -313,11 +316,11 @@ class GeoCatalog:
         chosen = self._frame.iloc[positions].reset_index(drop=True)
         return GeoCatalog(chosen, self.base, self.problems)
 
-    # ---- going through ---------------------------------------------------------------------------------------------
+    # ---- going through -------------------------------------------------------------------------------------
 
     def iter_rows(self) -> Iterator[Any]:
         """Yield rows as named tuples (`row.id`, `row.cloud_cover`, …)."""
-        return _tuples(self._frame)
+        return tuples_of(self._frame)
 
     def tiles(self) -> Iterator[GeoSlice]:
         """Yield one slice per scene, on its native grid."""
@@ -332,11 +335,11 @@ class GeoCatalog:
         return next(slices_of((row,), self._frame.columns, self.base))
 
     def source_of(self, row: Any) -> str | dict[str, Any]:
-        """Return what `open_tile` takes for a row: an absolute path, a URI, or the item that the row keeps."""
+        """Return what `open_tile` takes for a row: an absolute path, a URI, or the item that it keeps."""
         item = source_item(row, self.base)
         return item if item is not None else absolute(row.source, self.base)
 
-    # ---- out -------------------------------------------------------------------------------------------------------
+    # ---- out -----------------------------------------------------------------------------------------------
 
     def to_items(self) -> list[dict[str, Any]]:
         """Return every scene as a STAC item with absolute hrefs."""
@@ -345,8 +348,22 @@ class GeoCatalog:
         return [item_of(row, self.base) for row in self.iter_rows()]
 
     def to_item_collection(self) -> pystac.ItemCollection:
-        """Return every scene in a `pystac.ItemCollection`."""
+        """Return every scene in a `pystac.ItemCollection`.
+
+        Raises
+        ------
+        CatalogError
+            If a scene has no time: STAC asks for one.
+        """
         import pystac
+
+        undated = self._frame["id"][self._frame["start_datetime"].isna()]
+        if len(undated):
+            raise CatalogError(
+                f"{len(undated)} rows have no time, such as {undated.iloc[0]!r}",
+                expected="a datetime in every row, as STAC asks",
+                fix='leave them out: filter("start_datetime is not null")',
+            )
 
         return pystac.ItemCollection([pystac.Item.from_dict(item) for item in self.to_items()])
 
@@ -375,35 +392,3 @@ class GeoCatalog:
         from geotoolz.catalog._store import write_frame
 
         return write_frame(self._frame, path, self.base, self.problems)
-
-
-def _tuples(frame: Any) -> Iterator[Any]:
-    # lists of Python objects: iterating pandas' nullable arrays is five times slower
-    from collections import namedtuple
-
-    kind = namedtuple("Row", list(frame.columns))  # type: ignore[misc]
-    columns = [_objects(frame[name]) for name in frame.columns]
-    return map(kind._make, zip(*columns, strict=True))
-
-
-def _objects(series: Any) -> list[Any]:
-    import numpy as np
-
-    kind = str(series.dtype)
-    if kind in ("string", "Int64", "boolean"):
-        return list(series.to_numpy(object, na_value=None))
-    if kind.startswith("datetime64"):
-        values = series.dt.tz_localize(None).to_numpy("datetime64[us]").tolist()
-        return [None if v is None else v.replace(tzinfo=UTC) for v in values]
-    return list(np.asarray(series, object))
-
-
-def _condition(name: str, wanted: Any) -> Compare:
-    if wanted is None:
-        return Compare(name, "is null")
-    if isinstance(wanted, tuple) and len(wanted) == 2 and isinstance(wanted[0], str):
-        op = {"=": "==", "<>": "!="}.get(wanted[0], wanted[0])
-        return Compare(name, op, wanted[1])
-    if isinstance(wanted, (list, set, frozenset, tuple)):
-        return Compare(name, "in", tuple(wanted))
-    return Compare(name, "==", wanted)

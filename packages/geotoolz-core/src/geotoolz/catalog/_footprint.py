@@ -19,8 +19,8 @@ _PER_EDGE = 21
 def footprint_of_bounds(bounds: tuple[float, float, float, float], crs: str) -> BaseGeometry:
     """Return the outline of bounds in longitude and latitude.
 
-    Edges are densified before they are projected. An outline that crosses the antimeridian is cut in two there,
-    as RFC 7946 asks.
+    Edges are densified before they are projected. An outline that crosses the antimeridian is cut in two
+    there, as RFC 7946 asks.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def bbox_geometry(bbox: object) -> BaseGeometry:
     if not inside:
         raise ParameterError(
             f"bbox is {(west, south, east, north)}",
-            expected="(west, south, east, north) in degrees: longitudes within ±180, latitudes within ±90, south ≤ north",
+            expected="(west, south, east, north) in degrees, south ≤ north",
             fix="project it to EPSG:4326 first" if abs(west) > 360 or abs(south) > 90 else "",
         )
     if west <= east:

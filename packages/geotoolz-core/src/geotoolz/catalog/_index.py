@@ -43,7 +43,7 @@ class RowIndex:
             Closed; None at an end is open. Rows without a time never match one.
         """
         if area is not None and len(self._frame) <= TREE_ROWS:
-            found = np.sort(self._frame.sindex.query(area, predicate="intersects"))
+            found: np.ndarray[Any, Any] = np.sort(self._frame.sindex.query(area, predicate="intersects"))
             return found if interval is None else found[self._in_time(interval, found)]
         candidates = (
             np.arange(len(self._frame)) if interval is None else np.flatnonzero(self._in_time(interval))
@@ -55,7 +55,7 @@ class RowIndex:
             self._times = (_micros(self._frame["start_datetime"]), _micros(self._frame["end_datetime"]))
         start, end = self._times if rows is None else (self._times[0][rows], self._times[1][rows])
         # no time is NaT, the smallest integer: it is before every start
-        mask = start != _NAT
+        mask: np.ndarray[Any, Any] = start != _NAT
         if interval[0] is not None:
             mask &= end >= np.datetime64(interval[0].replace(tzinfo=None), "us").astype(np.int64)
         if interval[1] is not None:
@@ -75,7 +75,8 @@ class RowIndex:
             hit |= (west <= e) & (east >= w) & (south <= n) & (north >= s)
         rows = rows[hit]
         shapely.prepare(area)
-        return rows[shapely.intersects(area, np.asarray(self._geometry[rows]))]
+        hits: np.ndarray[Any, Any] = rows[shapely.intersects(area, np.asarray(self._geometry[rows]))]
+        return hits
 
 
 _NAT = np.iinfo(np.int64).min

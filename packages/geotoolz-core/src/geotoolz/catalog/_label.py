@@ -10,7 +10,7 @@ import numpy as np
 
 from geotoolz.catalog._label_raster import legend_of_raster, read_raster_window
 from geotoolz.catalog._label_table import RASTERS, Classes, LabelTable, Legend, label_table
-from geotoolz.core._errors import MissingCRSError, ParameterError
+from geotoolz.core._errors import GridMismatchError, MissingCRSError, ParameterError
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -68,6 +68,8 @@ def rasterize_label(
     """
     if geobox.crs is None:
         raise MissingCRSError("the grid has no CRS", expected="a grid whose place is known")
+    if geobox.affine.b != 0 or geobox.affine.d != 0:
+        raise GridMismatchError("the grid is rotated", expected="an axis-aligned grid")
     window = (*offset, *(shape if shape is not None else map(int, geobox.shape)))
     if isinstance(source, (str, Path)) and str(source).lower().endswith(RASTERS):
         if column is not None:
@@ -126,11 +128,9 @@ def _in_pixels(affine: Any, crs: str, table: LabelTable) -> tuple[Array, Any]:
     """Return the geometries in pixel coordinates of the grid, and a tree of them."""
     import shapely
 
-    a = ~affine
-
     def to_pixels(xy: Array) -> Array:
-        x, y = xy[:, 0], xy[:, 1]
-        return np.column_stack([a.a * x + a.b * y + a.c, a.d * x + a.e * y + a.f])
+        # not the inverse transform: (y - f) / e is exact for edges on pixel centres, where rounding decides
+        return np.column_stack([(xy[:, 0] - affine.c) / affine.a, (xy[:, 1] - affine.f) / affine.e])
 
     pixels = np.asarray(shapely.transform(shapely.force_2d(table.in_crs(crs)), to_pixels), object)
     return pixels, shapely.STRtree(pixels)

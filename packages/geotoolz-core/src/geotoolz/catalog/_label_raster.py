@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +59,7 @@ def legend_of_raster(path: str, classes: Classes | None, fill: int | None) -> Le
 
 
 def raster_legend(src: Any, path: str, classes: Classes | None, fill: int | None) -> Legend:
-    """Return what a raster's values mean: `classes` names them; without it any value of its type may occur."""
+    """Return what a raster's values mean: `classes` names them, else any value may occur."""
     kind = np.dtype(src.dtypes[0])
     if kind.kind not in "ui":
         raise ParameterError(
@@ -105,12 +104,11 @@ def _place(src: Any, geobox: GeoBox, path: str) -> tuple[int, int]:
             f"{path} is in {src.crs}", expected=str(geobox.crs), fix="warp it to the tile's grid (nearest)"
         )
     ours, theirs = geobox.affine, src.transform
-    where = ~ours * theirs  # the raster's pixels in the grid's pixels
-    row, col = round(where.f), round(where.c)
-    drift = max(
-        abs(where.a - 1) * src.width, abs(where.e - 1) * src.height, abs(where.f - row), abs(where.c - col)
-    )
-    if drift > _TOLERANCE or math.hypot(where.b, where.d) > 1e-9:
+    across, down = (theirs.c - ours.c) / ours.a, (theirs.f - ours.f) / ours.e
+    row, col = round(down), round(across)
+    growth = (abs(theirs.a / ours.a - 1) * src.width, abs(theirs.e / ours.e - 1) * src.height)
+    drift = max(*growth, abs(down - row), abs(across - col))
+    if drift > _TOLERANCE or theirs.b != 0 or theirs.d != 0:
         raise GridMismatchError(
             f"{path} has the transform {tuple(theirs)[:6]}",
             expected=f"pixels of {tuple(ours)[:6]}",

@@ -103,7 +103,7 @@ def make_legend(
     if fill is None:
         fill = 255 if max(meanings, default=0) < 255 else 65535
     for code in (*meanings, fill):
-        if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code <= 65535:
+        if type(code) is not int or not 0 <= code <= 65535:
             raise ParameterError(
                 f"code {code!r} in {where}",
                 expected="whole numbers from 0 to 65535",

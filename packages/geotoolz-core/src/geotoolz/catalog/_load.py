@@ -43,7 +43,7 @@ def _merged(tiles: list[xr.Dataset], part: GeoSlice) -> xr.Dataset:
         twice = [str(name) for name in other.data_vars if name in tile.data_vars]
         if twice:
             raise CatalogError(
-                f"source {part.sources[number]!r} of slice {part.tile_id!r} has {', '.join(twice)}, and so has another",
+                f"{part.sources[number]} has {', '.join(twice)}, and so has another of {part.tile_id!r}",
                 expected="sources whose variables have different names",
                 fix="name the bands in a STAC item",
             )

@@ -37,9 +37,9 @@ def _kernel(
 class ReadLabel(Map):
     """Read labels onto the tile's grid.
 
-    Vector labels (GeoPackage, GeoParquet, GeoJSON) are reprojected and burnt; a later feature lies on top of an
-    earlier one. A raster must have the tile's CRS and pixels (it is read, never resampled). The result does not
-    depend on how the tile is cut.
+    Vector labels (GeoPackage, GeoParquet, GeoJSON) are reprojected and burnt; a later feature lies on top of
+    an earlier one. A raster must have the tile's CRS and pixels (it is read, never resampled). The result
+    does not depend on how the tile is cut.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class ReadLabel(Map):
     all_touched : bool
         Label every pixel that a feature touches, not only those whose centre lies in it.
     classes : mapping of str to int or None, optional
-        Value to code; None leaves a value unlabelled, and a value that is not listed is an error. Without it, whole
-        numbers are their own codes and text is numbered from 1 in alphabetical order, which differs between files
-        with different classes. Of a raster: name to the value in it.
+        Value to code; None leaves a value unlabelled, and a value that is not listed is an error. Without
+        it, whole numbers are their own codes and text is numbered from 1 in alphabetical order, which
+        differs between files with different classes. Of a raster: name to the value in it.
     fill : int, optional
         Code of pixels without a label, kept as ``_FillValue``: 255, or 65535 where the codes need ``uint16``.
 

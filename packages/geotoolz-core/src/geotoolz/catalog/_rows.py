@@ -160,7 +160,7 @@ def typed(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
     missing = [name for name in (*REQUIRED, "datetime", "geometry") if name not in frame.columns]
     if missing:
         raise CatalogError(
-            f"{where} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, frame.columns))}",
+            f"{where} has no column {', '.join(map(repr, missing))}; it has {', '.join(frame.columns)}",
             expected="a catalog that geotoolz wrote",
             fix="build one with GeoCatalog.build(folder).save(path)",
         )

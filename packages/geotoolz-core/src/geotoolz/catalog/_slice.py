@@ -169,9 +169,7 @@ class GeoSlice:
         out["resolution"] = list(cast("tuple[float, float]", self.resolution))
         out["shape"] = list(cast("tuple[int, int]", self.shape))
         if self.time is not None:
-            pair = isinstance(self.time, tuple)
-            out["time"] = [iso(t) for t in self.time] if pair else iso(cast("datetime", self.time))  # type:
-            ignore[union-attr]
+            out["time"] = [iso(t) for t in self.time] if isinstance(self.time, tuple) else iso(self.time)
         out["sources"] = list(self.sources)
         out["tile_id"] = self.tile_id
         if self.bands is not None:
@@ -241,10 +239,12 @@ def _number(name: str, value: object) -> float:
 
 def _numbers(name: str, value: object, count: int) -> tuple[float, ...]:
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
         numbers = tuple(_number(name, v) for v in cast("Sequence[object]", value))
     except TypeError:
         numbers = ()
-    if len(numbers) != count or isinstance(value, (str, bytes)):
+    if len(numbers) != count:
         raise ParameterError(f"{name} is {value!r}", expected=f"{count} numbers")
     return numbers
 
@@ -299,7 +299,7 @@ def _count(
     slack = _SNAP * max(1.0, max(whole) / 1000)
     if abs(rows - whole[0]) > slack or abs(cols - whole[1]) > slack:
         raise ParameterError(
-            f"{extent[0]} × {extent[1]} units at resolution {res[0]} × {res[1]} make {rows:.6f} rows and {cols:.6f} columns",
+            f"{extent[0]} × {extent[1]} at {res[0]} × {res[1]} make {rows:.6f} rows and {cols:.6f} columns",
             expected=f"shape {whole}" if shape else "whole numbers of pixels",
             fix="snap the bounds to the resolution (GeoBox.from_bbox does), or give shape alone",
         )

@@ -98,7 +98,7 @@ def absolute_item(item: Mapping[str, Any], base: str | Path | None) -> dict[str,
 
 
 def localised(item: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-    """Return the item with remote hrefs replaced by files of the same name beside it; None if there are none."""
+    """Return the item with remote hrefs replaced by files of that name beside it, or None."""
     found = False
     assets: dict[str, Any] = {}
     for key, asset in item["assets"].items():

@@ -184,7 +184,7 @@ def _read_all(inner: str, filesystem: Any, shown: str) -> gpd.GeoDataFrame:
 
 
 def _read_part(inner: str, filesystem: Any, expression: Any) -> gpd.GeoDataFrame:
-    """Read the rows that may match: pyarrow skips row groups by their statistics, three times faster than geopandas."""
+    """Read the rows that may match; pyarrow skips row groups by their statistics."""
     import geopandas as gpd
     import pyarrow.dataset as pads
     import shapely

@@ -82,6 +82,18 @@ class Both:
         return left & right if self.op == "and" else left | right
 
 
+def condition_of(name: str, wanted: Any) -> Compare:
+    """Return the comparison that a keyword of `GeoCatalog.filter` means."""
+    if wanted is None:
+        return Compare(name, "is null")
+    if isinstance(wanted, tuple) and len(wanted) == 2 and isinstance(wanted[0], str):
+        op = {"=": "==", "<>": "!="}.get(wanted[0], wanted[0])
+        return Compare(name, op, wanted[1])
+    if isinstance(wanted, (list, set, frozenset, tuple)):
+        return Compare(name, "in", tuple(wanted))
+    return Compare(name, "==", wanted)
+
+
 def column_of(frame: Any, name: str) -> Any:
     """Return a column by its own name, its STAC name, or a property that has no column.
 

@@ -44,7 +44,13 @@ from geotoolz.core._load import dump, load, load_sandboxed, save
 from geotoolz.core._map import Map, TileOperator
 from geotoolz.core._observers import Observer, Profile, ShapeTrace, Snapshot
 from geotoolz.core._operator import Operator, Role
-from geotoolz.core._quantity import chosen_bands, image_bands, is_flags, is_surface_reflectance, require_physical
+from geotoolz.core._quantity import (
+    chosen_bands,
+    image_bands,
+    is_flags,
+    is_surface_reflectance,
+    require_physical,
+)
 from geotoolz.core._reduce import Assertion, Freezable, Reduce
 from geotoolz.core._ref import Ref
 from geotoolz.core._registry import find as find_operator

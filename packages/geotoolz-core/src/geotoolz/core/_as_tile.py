@@ -88,7 +88,9 @@ def _dataset(obj: Any, names: tuple[str, ...] | None, geobox: GeoBox | None, sai
         labels = _labels(names, len(planes))
         coords = spatial_coords(geobox)
         if planes.shape[-2:] != tuple(geobox.shape):
-            raise TileError(f"the array has shape {obj.shape}", expected=f"the geobox's {tuple(geobox.shape)}")
+            raise TileError(
+                f"the array has shape {obj.shape}", expected=f"the geobox's {tuple(geobox.shape)}"
+            )
         return xr.Dataset({n: (("y", "x"), p) for n, p in zip(labels, planes, strict=True)}, coords=coords)
     raise TileError(
         f"cannot make a tile of {type(obj).__name__}", expected="an xarray object or a NumPy array"
@@ -105,7 +107,7 @@ def _labels(names: tuple[str, ...] | None, count: int) -> list[str]:
 
 def _split_bands(array: xr.DataArray, names: tuple[str, ...] | None, said: list[str]) -> xr.Dataset:
     if "band" not in array.dims:
-        name = names[0] if names else str(array.name or "band_1")
+        name = names[0] if names else str("band_1" if array.name is None else array.name)
         return array.to_dataset(name=name)
     described = array.attrs.get("long_name")
     if names is None and isinstance(described, tuple | list) and len(described) == array.sizes["band"]:
@@ -129,7 +131,8 @@ def _renamed(ds: xr.Dataset, said: list[str]) -> xr.Dataset:
         found = next((n for n in candidates if n in ds.dims), None)
         if found is None:
             raise TileError(
-                f"no {target} dimension among {tuple(map(str, ds.dims))}", expected=f"one of {', '.join(candidates)}"
+                f"no {target} dimension among {tuple(map(str, ds.dims))}",
+                expected=f"one of {', '.join(candidates)}",
             )
         wanted[found] = target
     if wanted:
@@ -174,11 +177,13 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
     before = set(ds.coords)
     ds = ds.assign_coords({GRID_MAPPING: spatial_coords(box)[GRID_MAPPING]})
     if GRID_MAPPING not in before:
-        said.append(f"wrote the grid mapping {GRID_MAPPING!r} ({known if known is not None else 'no CRS known'})")
+        said.append(
+            f"wrote the grid mapping {GRID_MAPPING!r} ({known if known is not None else 'no CRS known'})"
+        )
     return ds
 
 
 def _known_crs(ds: xr.Dataset) -> Any:
-    import odc.geo.xr
+    import odc.geo.xr  # noqa: F401 - brings the accessor
 
-    return odc.geo.xr.spatial_dims and ds.odc.crs
+    return ds.odc.crs

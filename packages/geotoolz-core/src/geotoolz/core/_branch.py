@@ -36,6 +36,15 @@ class Branch(TileOperator):
     ------
     TileError
         If names collide.
+
+    Examples
+    --------
+    >>> from geotoolz.core import Branch
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> from geotoolz.radiometry import BoxMean
+    >>> smooth = Branch({"near": BoxMean(1, ("red",)), "far": BoxMean(4, ("red",))}, prefix=True)
+    >>> list(smooth(simulate_scene((16, 16), bands=("red",))).data_vars)
+    ['red', 'near_red', 'far_red']
     """
 
     branches: Mapping[str, Operator]
@@ -82,5 +91,5 @@ class Branch(TileOperator):
                 variable = after.variables[made]
                 if made in tile.data_vars and tile.variables[made].data is variable.data:
                     continue
-                found[self._label(name, str(made), {**dict(tile.data_vars), **found})] = variable
+                found[self._label(name, str(made), {**{str(n): v for n, v in tile.data_vars.items()}, **found})] = variable
         return tile.assign(found)

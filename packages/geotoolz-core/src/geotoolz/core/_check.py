@@ -71,7 +71,8 @@ def check(op: Operator, tiles: Any, *, outputs: Iterable[str] | None = None) -> 
     >>> from geotoolz.core import Sequential, check
     >>> from geotoolz.core.testing import simulate_scene
     >>> from geotoolz.radiometry import SelectBands
-    >>> for finding in check(Sequential([SelectBands(["rad"])]), simulate_scene((8, 8), bands=("red", "nir"))):
+    >>> tile = simulate_scene((8, 8), bands=("red", "nir"), raw=False)
+    >>> for finding in check(Sequential([SelectBands(["rad"])]), tile):
     ...     print(finding.level, finding.path)
     error operators[0]
     """
@@ -115,7 +116,10 @@ def _check_one(op: Operator, item: Any, wanted: tuple[str, ...] | None) -> list[
     for step in program.unfrozen:
         scope = getattr(step.op, "scope", "tile")
         level: Level = "warning" if scope == "tile" else "error"
-        text = "its statistics are taken per tile, so neighbouring tiles will not match; freeze the pipeline on a sample"
+        text = (
+            "its statistics are taken per tile, so neighbouring tiles will not match; "
+            "freeze the pipeline on a sample"
+        )
         found.append(Finding(level, step.path, type(step.op).__name__, text, label))
     return found
 

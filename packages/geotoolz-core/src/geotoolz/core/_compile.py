@@ -130,7 +130,9 @@ class Builder:
                 local[name] = slot
                 made.add(name)
             self.instructions.append(
-                Instruction(path, call.kernel, reads, tuple(writes), call.args, call.footprint or plan.footprint)
+                Instruction(
+                    path, call.kernel, reads, tuple(writes), call.args, call.footprint or plan.footprint
+                )
             )
         missing = [name for name in plan.writes if name not in made]
         if missing:
@@ -229,9 +231,9 @@ class Program:
     @property
     def output(self) -> TileSpec:
         """Description of the only output tile."""
-        if "" not in self.states:
+        if len(self.states) != 1:
             raise ExecutorError(f"the graph has several outputs: {', '.join(self.states)}")
-        return self.states[""].spec
+        return next(iter(self.states.values())).spec
 
     @property
     def created(self) -> tuple[str, ...]:
@@ -279,7 +281,7 @@ def _statistic_reads(step: Unfrozen) -> tuple[str, ...]:
     return step.op.statistics(step.state.spec).plan(step.state.spec).all_reads()
 
 
-def compile(  # noqa: A001 - the verb of the trade; `geotoolz.core.compile`
+def compile(
     op: Operator,
     spec: TileSpec | Mapping[str, TileSpec],
     outputs: Iterable[str] | None = None,
@@ -324,8 +326,9 @@ def compile(  # noqa: A001 - the verb of the trade; `geotoolz.core.compile`
     wanted = _wanted(states, outputs)
     instructions = _needed(builder, wanted)
     return Program(
-        op, specs, states, tuple(builder.slots), tuple(builder.shapes), builder.sources, instructions, tuple(builder.reductions),
-        tuple(builder.unfrozen), tuple(builder.sinks), tuple(builder.notes), wanted, frozenset(builder.temporaries), dict(overrides or {}),
+        op, specs, states, tuple(builder.slots), tuple(builder.shapes), builder.sources, instructions,
+        tuple(builder.reductions), tuple(builder.unfrozen), tuple(builder.sinks), tuple(builder.notes),
+        wanted, frozenset(builder.temporaries), dict(overrides or {}),
     )  # fmt: skip
 
 

@@ -77,7 +77,9 @@ def _plain(value: Any, defaults: bool, path: str) -> Any:
     )
 
 
-def from_config(config: Any, *, find: Finder | None = None, line_of: Callable[[str], int | None] | None = None) -> Operator:
+def from_config(
+    config: Any, *, find: Finder | None = None, line_of: Callable[[str], int | None] | None = None
+) -> Operator:
     """Build an operator from its configuration.
 
     Parameters

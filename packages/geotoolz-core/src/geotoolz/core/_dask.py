@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from geotoolz.core._build import build_dataset
-from geotoolz.core._compile import Program, compile
+from geotoolz.core._compile import compile
 from geotoolz.core._errors import ExecutorError, MissingDependencyError
 from geotoolz.core._execute import Job, run_window
 from geotoolz.core._extent import Extent
@@ -41,7 +41,9 @@ def run_lazy(
     program = compile(op, _spec(tile), wanted)
     program.refuse_unfrozen(LAZY)
     if program.sinks:
-        raise ExecutorError("a lazy tile cannot be written by a sink", fix="call .compute() on the result and write it")
+        raise ExecutorError(
+            "a lazy tile cannot be written by a sink", fix="call .compute() on the result and write it"
+        )
     tiles = _named(program, tiles)
     arrays: dict[int, Any] = {}
     verdicts: list[Any] = []
@@ -57,20 +59,22 @@ def run_lazy(
     built = build_dataset(program, tiles, arrays, wanted)
     if verdicts:
         built = {name: _bound(ds, verdicts) for name, ds in built.items()}
-    return built[""] if "" in built else built
+    return built.get("", built)
 
 
 def _import_dask() -> Any:
     try:
         import dask.array as da
     except ImportError as error:
-        raise MissingDependencyError("lazy tiles need dask", fix="pip install 'geotoolz-core[dask]'") from error
+        raise MissingDependencyError(
+            "lazy tiles need dask", fix="pip install 'geotoolz-core[dask]'"
+        ) from error
     return da
 
 
 def _lazy_blocks(job: Job, tiles: Mapping[str, xr.Dataset]) -> tuple[dict[int, Any], list[Any]]:
-    import dask
     from dask.base import tokenize
+    from dask.delayed import delayed
 
     da = _import_dask()
     sources = {slot: _dask_array(da, tiles, where) for slot, where in job.program.sources.items()
@@ -90,7 +94,7 @@ def _lazy_blocks(job: Job, tiles: Mapping[str, xr.Dataset]) -> tuple[dict[int, A
                 for slot, array in sources.items()
                 if (e := needed.get(slot)) is not None
             }
-            block = dask.delayed(_run_block, pure=True)(
+            block = delayed(_run_block, pure=True)(
                 _Held(job), parts, {s: needed[s] for s in parts}, extent,
                 dask_key_name=f"geotoolz-block-{token}-{i}-{j}",
             )  # fmt: skip
@@ -126,12 +130,12 @@ def _run_block(
 
 
 def _verdict(job: Job, states: list[Any]) -> Any:
-    import dask
+    from dask.delayed import delayed
 
     for reduction in job.reductions:
         if reduction.op.n_passes(reduction.spec) > 1:
             raise ExecutorError(f"{reduction.path} visits the pixels more than once, and {LAZY}")
-    return dask.delayed(_judge)(_Held(job), states)
+    return delayed(_judge)(_Held(job), states)
 
 
 def _judge(held: _Held, states: list[list[Any]]) -> bool:
@@ -149,9 +153,13 @@ def _bound(ds: xr.Dataset, verdicts: list[Any]) -> xr.Dataset:
     bound = {}
     for name, variable in ds.variables.items():
         if name in ds.data_vars and variable.ndim:
-            array = variable.data if hasattr(variable.data, "dask") else da.from_array(variable.data, chunks=-1)
+            array = (
+                variable.data if hasattr(variable.data, "dask") else da.from_array(variable.data, chunks=-1)
+            )
             meta = np.empty((0,) * array.ndim, array.dtype)
-            bound[name] = variable.copy(data=da.map_blocks(_gate, array, *gates, dtype=array.dtype, meta=meta))
+            bound[name] = variable.copy(
+                data=da.map_blocks(_gate, array, *gates, dtype=array.dtype, meta=meta)
+            )
     return ds.assign(bound)
 
 

@@ -100,7 +100,9 @@ def _loader(item: Any) -> Loader:
         return lambda: item
     load = getattr(item, "load", item)
     if not callable(load):
-        raise ParameterError(f"cannot load a tile from {type(item).__name__}", expected="a Dataset or .load()")
+        raise ParameterError(
+            f"cannot load a tile from {type(item).__name__}", expected="a Dataset or .load()"
+        )
     return load  # type: ignore[no-any-return]
 
 

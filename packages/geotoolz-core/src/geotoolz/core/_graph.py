@@ -95,6 +95,14 @@ class Merge(Join):
         If the tiles lie on different grids; align them first.
     TileError
         If names collide.
+
+    Examples
+    --------
+    >>> from geotoolz.core import Merge
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> optical = simulate_scene((16, 16), bands=("red",))
+    >>> list(Merge(prefix=True)({"june": optical, "july": optical}).data_vars)
+    ['june_red', 'july_red']
     """
 
     prefix: bool = False
@@ -116,7 +124,9 @@ class Merge(Join):
             for name, slot in state.slots.items():
                 label = f"{source}_{name}" if self.prefix else name
                 if label in slots:
-                    raise TileError(f"two tiles have a variable {label!r}", fix="set prefix=True, or rename one")
+                    raise TileError(
+                        f"two tiles have a variable {label!r}", fix="set prefix=True, or rename one"
+                    )
                 variables[label] = state.spec.variables[name]
                 slots[label] = slot
         return State(first.spec.evolve(variables), slots)
@@ -177,13 +187,19 @@ class Graph(Operator):
             raise ParameterError("an input and a node of the graph have the same name")
         for name, node in self.nodes.items():
             if set(node) != {"operator", "inputs"} or not isinstance(node["operator"], Operator):
-                raise ParameterError(f"node {name!r} has {sorted(node)}", expected="an operator and its inputs")
+                raise ParameterError(
+                    f"node {name!r} has {sorted(node)}", expected="an operator and its inputs"
+                )
             for parent in node["inputs"]:
                 if parent not in known:
-                    raise ParameterError(f"node {name!r} reads {parent!r}, which does not exist{nearest(parent, known)}")
+                    raise ParameterError(
+                        f"node {name!r} reads {parent!r}, which does not exist{nearest(parent, known)}"
+                    )
         for output, name in self.outputs.items():
             if name not in known:
-                raise ParameterError(f"output {output!r} is {name!r}, which does not exist{nearest(name, known)}")
+                raise ParameterError(
+                    f"output {output!r} is {name!r}, which does not exist{nearest(name, known)}"
+                )
         if not self.outputs:
             raise ParameterError("the graph has no outputs")
         self._order()
@@ -205,7 +221,7 @@ class Graph(Operator):
         if isinstance(spec, TileSpec):
             if len(self.inputs) == 1:
                 return {self.inputs[0]: spec}
-            raise ParameterError(f"the graph got one tile", expected=f"tiles for {', '.join(self.inputs)}")
+            raise ParameterError("the graph got one tile", expected=f"tiles for {', '.join(self.inputs)}")
         missing = [name for name in self.inputs if name not in spec]
         unknown = [name for name in spec if name not in self.inputs]
         if missing or unknown:

@@ -47,9 +47,13 @@ def geobox_of(ds: xr.Dataset | xr.DataArray) -> GeoBox:
     crs, kept = _reference(ds)
     if "x" not in ds.coords or "y" not in ds.coords:
         if kept is None:
-            raise TileError("the tile has no x and y coordinates", fix="give it a grid: as_tile(ds, geobox=…)")
+            raise TileError(
+                "the tile has no x and y coordinates", fix="give it a grid: as_tile(ds, geobox=…)"
+            )
         return GeoBox((height, width), kept, crs)
     x, y = ds.coords["x"].values, ds.coords["y"].values
+    if kept is not None and (height == 0 or width == 0):  # nothing to compare it with
+        return GeoBox((height, width), kept, crs)
     transform = _shifted(kept, x, y) if kept is not None else None
     if transform is None:
         transform = _from_coords(x, y, kept)
@@ -99,7 +103,8 @@ def _shifted(kept: Affine, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> 
     offsets = (col - c, row - r, last_col - (c + x.size - 1), last_row - (r + y.size - 1))
     if max(abs(float(o)) for o in offsets) > _TOLERANCE:
         return None
-    return kept if (c, r) == (0, 0) else kept * Affine.translation(c, r)
+    # written out: affine's own operators change their spelling between versions 2 and 3
+    return Affine(kept.a, 0.0, kept.c + c * kept.a, 0.0, kept.e, kept.f + r * kept.e)
 
 
 def _from_coords(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], kept: Affine | None) -> Affine:
@@ -225,7 +230,9 @@ def tile_from_arrays(
         dims, data = value if isinstance(value, tuple) else (None, value)
         dims = dims or (("y", "x") if data.ndim == 2 else ("time", "y", "x"))
         if tuple(data.shape[-2:]) != shape:
-            raise GridMismatchError(f"variable {name!r} has shape {data.shape}", expected=f"(…, {shape[0]}, {shape[1]})")
+            raise GridMismatchError(
+                f"variable {name!r} has shape {data.shape}", expected=f"(…, {shape[0]}, {shape[1]})"
+            )
         own = dict((var_attrs or {}).get(name, {}))
         fill = (nodata or {}).get(name)
         if fill is not None:
@@ -233,6 +240,6 @@ def tile_from_arrays(
         variables[name] = xr.Variable(dims, data, own)
     every = {**spatial_coords(geobox), **dict(coords or {})}
     ds = xr.Dataset(variables, coords=cast("Any", every), attrs=dict(attrs or {}))
-    for name in variables:
-        ds[name].encoding["grid_mapping"] = GRID_MAPPING
+    for label in variables:
+        ds[label].encoding["grid_mapping"] = GRID_MAPPING
     return ds

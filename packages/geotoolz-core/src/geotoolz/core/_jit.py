@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 # SVML picks other code for other vector lengths: the last elements of a block would get other bits
 # than its middle, and the cut would show in the pixels.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
@@ -54,13 +56,41 @@ class Kernel:
 
 
 class ElementwiseKernel(Kernel):
-    """A scalar function that becomes a NumPy ufunc: any dims, any strides, broadcasting."""
+    """A scalar function that becomes a NumPy ufunc: any dims, any strides, broadcasting.
 
-    def _build(self) -> Callable[..., Any]:
+    There is one ufunc per combination of argument types: a ufunc with several loops would pick one
+    that was compiled earlier for other types and cast, so that the result's type depended on what
+    ran before.
+    """
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        super().__init__(fn)
+        self._ufuncs: dict[tuple[np.dtype[Any], ...], Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the compiled ufunc; what is invalid is no-data by design and no warning."""
+        types = tuple(_dtype_of(arg) for arg in args)
+        ufunc = self._ufuncs.get(types) or self._compile_for(types)
+        with np.errstate(all="ignore"):
+            return ufunc(*args)
+
+    def _compile_for(self, types: tuple[np.dtype[Any], ...]) -> Callable[..., Any]:
         import numba
 
-        compiled: Callable[..., Any] = _cached(numba.vectorize, self.fn, {})
-        return compiled
+        with _lock:
+            if types not in self._ufuncs:
+                signature = tuple(numba.from_dtype(dtype) for dtype in types)
+                decorate = functools.partial(numba.vectorize, [signature])
+                self._ufuncs[types] = _cached(decorate, self.fn, {})
+            return self._ufuncs[types]
+
+
+_SCALARS = {float: np.dtype(np.float64), int: np.dtype(np.int64), bool: np.dtype(np.bool_)}
+
+
+def _dtype_of(arg: Any) -> np.dtype[Any]:
+    dtype: np.dtype[Any] | None = getattr(arg, "dtype", None)
+    return _SCALARS[type(arg)] if dtype is None else dtype
 
 
 def _cached(decorator: Any, fn: Callable[..., Any], options: dict[str, Any]) -> Any:

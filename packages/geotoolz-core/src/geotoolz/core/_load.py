@@ -15,7 +15,6 @@ from geotoolz.core._errors import (
     ConfigError,
     GeotoolzError,
     ReadError,
-
     UntrustedOperatorError,
     WriteError,
     nearest,
@@ -29,7 +28,7 @@ _PLACE = re.compile(r"\$\{([^{}:]+)(?::([^{}]*))?\}")
 
 
 def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None = None) -> Operator:
-    """Load a pipeline from a YAML file or text.
+    r"""Load a pipeline from a YAML file or text.
 
     The source is trusted: operators may be imported from anywhere on the path, and ``${env:NAME}``
     reads the environment. Use `load_sandboxed` for text from strangers.
@@ -53,7 +52,7 @@ def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None 
     Examples
     --------
     >>> from geotoolz.core import load
-    >>> load("_target_: geotoolz.core.Raise\\nmessage: ${text}", variables={"text": "stop"})
+    >>> load("_target_: geotoolz.core.Raise\nmessage: ${text}", variables={"text": "stop"})
     Raise(message='stop')
     """
     text, folder, label = _text_of(source)
@@ -67,7 +66,11 @@ def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None 
 
 
 def load_sandboxed(
-    text: str, *, variables: Mapping[str, Any] | None = None, limits: Limits | None = None, max_steps: int = 100
+    text: str,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    max_steps: int = 100,
 ) -> Operator:
     """Load a pipeline from the text of a stranger.
 
@@ -169,7 +172,12 @@ def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
 
 
 def interpolate(
-    value: Any, variables: Mapping[str, Any], *, env: bool, line_of: Callable[[str], int | None], path: str = ""
+    value: Any,
+    variables: Mapping[str, Any],
+    *,
+    env: bool,
+    line_of: Callable[[str], int | None],
+    path: str = "",
 ) -> Any:
     """Replace ``${name}``, ``${name:default}`` and (if allowed) ``${env:NAME}`` in all strings."""
     if isinstance(value, Mapping):
@@ -181,7 +189,8 @@ def interpolate(
         }  # fmt: skip
     if isinstance(value, list):
         return [
-            interpolate(v, variables, env=env, line_of=line_of, path=f"{path}[{i}]") for i, v in enumerate(value)
+            interpolate(v, variables, env=env, line_of=line_of, path=f"{path}[{i}]")
+            for i, v in enumerate(value)
         ]
     if not isinstance(value, str) or "${" not in value:
         return value
@@ -218,7 +227,9 @@ def _text_of(source: str | os.PathLike[str]) -> tuple[str, Path, str]:
     try:
         return path.read_text(encoding="utf-8"), path.resolve().parent, str(path)
     except OSError as error:
-        raise ReadError(f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline") from error
+        raise ReadError(
+            f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline"
+        ) from error
     except UnicodeDecodeError as error:
         raise ReadError(f"{path} is no UTF-8 text", expected="a YAML file with a pipeline") from error
 
@@ -256,5 +267,3 @@ def _count_targets(value: Any) -> int:
     if isinstance(value, list):
         return sum(_count_targets(v) for v in value)
     return 0
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 from geotoolz.core import _registry
@@ -22,6 +22,7 @@ Role = Annotated[str, "role"]
 """A field that names a variable of the tile by its role: ``"red"``, ``"nir"``, …"""
 
 _MISSING = dataclasses.MISSING
+_FIELD = "field_"
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
@@ -150,9 +151,7 @@ class Operator:
 
     def map_children(self: Self, change: Callable[[str, Operator], Operator]) -> Self:
         """Return a copy whose child operators are ``change(path, child)``."""
-        changed = {
-            f.name: _mapped(getattr(self, f.name), f.name, change) for f in dataclasses.fields(self)
-        }
+        changed = {f.name: _mapped(getattr(self, f.name), f.name, change) for f in dataclasses.fields(self)}
         return dataclasses.replace(self, **changed) if any(True for _ in self.children()) else self
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
@@ -224,21 +223,25 @@ def _mapped(value: Any, path: str, change: Callable[[str, Operator], Operator]) 
     return value
 
 
-@lru_cache(maxsize=None)
-def model_of(cls: type[Operator]) -> type[pydantic.BaseModel]:
+@cache
+def model_of(cls: type[Any]) -> type[pydantic.BaseModel]:
     """Return the pydantic model of an operator's parameters, built at the first use."""
     import pydantic
 
     hints = get_type_hints(cls, include_extras=True)
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
+        default: Any = ...
         if field.default is not _MISSING:
-            default: Any = field.default
-        elif field.default_factory is not _MISSING:
-            default = pydantic.Field(default_factory=field.default_factory)
-        else:
-            default = ...
-        fields[field.name] = (hints[field.name], default)
+            default = field.default
+        factory = None if field.default_factory is _MISSING else field.default_factory
+        # aliased, because parameters may be called like attributes of pydantic's own base class
+        info = (
+            pydantic.Field(default_factory=factory, alias=field.name)
+            if factory is not None
+            else pydantic.Field(default, alias=field.name)
+        )
+        fields[f"{_FIELD}{field.name}"] = (hints[field.name], info)
     # protected_namespaces: a parameter may be called model_…
     config = pydantic.ConfigDict(
         strict=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=()
@@ -257,7 +260,7 @@ def _validated(cls: type[Operator], values: dict[str, Any]) -> dict[str, Any]:
         checked = model.model_validate(thawed(frozen(values)))
     except pydantic.ValidationError as error:
         raise _parameter_error(cls, error) from None
-    return {name: frozen(getattr(checked, name)) for name in values}
+    return {name: frozen(getattr(checked, f"{_FIELD}{name}")) for name in values}
 
 
 def _parameter_error(cls: type[Operator], error: pydantic.ValidationError) -> ParameterError:

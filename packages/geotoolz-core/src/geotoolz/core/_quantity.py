@@ -9,7 +9,9 @@ import numpy as np
 from geotoolz.core._errors import QuantityError
 from geotoolz.core._specs import TileSpec, VarSpec
 
-FLAG_NAMES = frozenset({"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"})
+FLAG_NAMES = frozenset(
+    {"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"}
+)
 _SURFACE_LEVELS = ("L2A", "L2SP", "L2SR")
 
 
@@ -67,7 +69,8 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
         spec = tile.variables[name]
         if spec.quantity == "stretched":
             raise QuantityError(
-                f"{needed_by} reads {name!r}, which was stretched for display ({spec.attrs.get('stretch', 'earlier')})",
+                f"{needed_by} reads {name!r}, which was stretched for display "
+                f"({spec.attrs.get('stretch', 'earlier')})",
                 expected="physical values",
                 fix=f"put {needed_by} before the stretch",
             )
@@ -82,7 +85,8 @@ def _digital_numbers(name: str, spec: VarSpec, needed_by: str) -> str:
     offset = spec.attrs.get("add_offset", 0) or 0
     if offset != 0:
         raise QuantityError(
-            f"{needed_by} reads {name!r}, which holds digital numbers with an offset of {offset} to be applied",
+            f"{needed_by} reads {name!r}, which holds digital numbers with an offset of {offset} "
+            "to be applied",
             expected="reflectance",
             fix="open the tile without raw=True, or put DNToReflectance first",
         )

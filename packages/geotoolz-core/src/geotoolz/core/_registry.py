@@ -111,7 +111,8 @@ def find(path: str, *, allow_import: bool = True) -> type[Operator]:
         cls = _import(path)
     if cls is None:
         raise _unknown(path)
-    if not issubclass(cls, Operator) or cls.is_abstract():
+    kind: type = cls  # what was imported may be any class
+    if not issubclass(kind, Operator) or cls.is_abstract():
         raise ConfigError(f"{path!r} is no operator that can be configured")
     return cls
 
@@ -141,7 +142,9 @@ def _unknown(path: str) -> UnknownOperatorError:
     if not hint:  # the class's name alone may be right and the module wrong
         name = path.rpartition(".")[2]
         same = [p for p in known if p.rpartition(".")[2].lower() == name.lower()]
-        hint = f" (did you mean {same[0]!r}?)" if same else nearest(name, [p.rpartition(".")[2] for p in known])
+        hint = (
+            f" (did you mean {same[0]!r}?)" if same else nearest(name, [p.rpartition(".")[2] for p in known])
+        )
     for module, error in _loaded.items():
         if error is not None and path.startswith(module + "."):
             hint += f"; module {module} could not be imported: {error}"

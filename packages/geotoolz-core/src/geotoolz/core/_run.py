@@ -162,7 +162,7 @@ def _program(
 
 
 def _spec(tile: Tiles) -> TileSpec | dict[str, TileSpec]:
-    if isinstance(tile, Mapping) and not isinstance(tile, xr.Dataset):
+    if not isinstance(tile, xr.Dataset):
         return {name: TileSpec.of(one) for name, one in tile.items()}
     return TileSpec.of(tile)
 
@@ -322,7 +322,9 @@ def decide(program: Program, statistics: Mapping[str, Any]) -> None:
             reduction.op.decide(statistics[reduction.path], reduction.spec)
 
 
-def reduce_tile(op: Operator, tile: xr.Dataset, *, window: tuple[int, int] | None = None, threads: int = 1) -> Any:
+def reduce_tile(
+    op: Operator, tile: xr.Dataset, *, window: tuple[int, int] | None = None, threads: int = 1
+) -> Any:
     """Return the statistic of a Reduce over a tile."""
     result = run_detailed(op, tile, outputs=(), window=window, threads=threads)
     return result.statistics[""]
@@ -334,11 +336,9 @@ def _stepwise(op: Operator) -> bool:
 
 def _is_lazy(tile: Tiles) -> bool:
     datasets = [tile] if isinstance(tile, xr.Dataset) else list(tile.values())
-    return any(_has_chunks(ds) for ds in datasets if isinstance(ds, xr.Dataset))
+    return any(map(_has_chunks, datasets))
 
 
 def _has_chunks(ds: xr.Dataset) -> bool:
     held = ds.variables
     return any(held[name].chunks is not None for name in ds.data_vars)
-
-

@@ -200,13 +200,9 @@ class TileSpec:
             )
         return name
 
-    def evolve(
-        self, variables: Mapping[str, VarSpec], attrs: Mapping[str, Any] | None = None
-    ) -> TileSpec:
+    def evolve(self, variables: Mapping[str, VarSpec], attrs: Mapping[str, Any] | None = None) -> TileSpec:
         """Return the same tile with other variables (and attributes)."""
-        return TileSpec(
-            variables, self.sizes, self.grid, self.offset, self.attrs if attrs is None else attrs
-        )
+        return TileSpec(variables, self.sizes, self.grid, self.offset, self.attrs if attrs is None else attrs)
 
 
 @dataclass(frozen=True, slots=True)

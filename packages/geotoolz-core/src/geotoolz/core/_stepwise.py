@@ -27,8 +27,11 @@ def interpret(
 
     if isinstance(op, Graph):
         if _stepwise(op):
-            raise ExecutorError("a Graph cannot hold Tap or from_function steps", fix="use them in a Sequential")
-        return _graph_watched(op, tile, observers, run)
+            raise ExecutorError(
+                "a Graph cannot hold Tap or from_function steps", fix="use them in a Sequential"
+            )
+        watched: xr.Dataset | dict[str, xr.Dataset] = _graph_watched(op, tile, observers, run)
+        return watched
     if not isinstance(tile, xr.Dataset):
         raise ExecutorError(f"{type(op).__name__} takes one tile")
     for observer in observers:

@@ -35,6 +35,15 @@ class Switch(TileOperator):
     ------
     TileError
         If the tile's value is not among the cases and there is no default.
+
+    Examples
+    --------
+    >>> from geotoolz.core import Raise, Switch
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> from geotoolz.radiometry import BoxMean, ToFloat32
+    >>> by_level = Switch("processing_level", {"L2A": BoxMean(1)}, default=ToFloat32())
+    >>> by_level(simulate_scene((16, 16), bands=("red",))).red.dtype
+    dtype('float32')
     """
 
     key: str
@@ -91,6 +100,16 @@ class Raise(TileOperator):
     ------
     RaisedError
         Always, when planned for a tile.
+
+    Examples
+    --------
+    >>> from geotoolz.core import Raise, RaisedError
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> try:
+    ...     Raise("no recipe for {platform}")(simulate_scene((8, 8)))
+    ... except RaisedError as error:
+    ...     print(error)
+    no recipe for sentinel-2a
     """
 
     message: str

@@ -144,7 +144,12 @@ SEGMENTED = PREPROCESSED.including(
     **{
         "probabilities": _PROBABILITY,
         "probabilities-model-*": VarSchema(
-            "float32", math.nan, ("long_name",), (0.0, 1.0), required=False, note="one per model of an ensemble"
+            "float32",
+            math.nan,
+            ("long_name",),
+            (0.0, 1.0),
+            required=False,
+            note="one per model of an ensemble",
         ),
     },
 )

@@ -38,7 +38,7 @@ def verb(operator: Callable[P, Any], name: str) -> Callable[Concatenate[xr.Datas
     label = getattr(operator, "__name__", str(operator))
     signature = inspect.signature(operator)
     tile = inspect.Parameter("tile", inspect.Parameter.POSITIONAL_ONLY, annotation="xr.Dataset")
-    parameters = [p for p in signature.parameters.values()]
+    parameters = list(signature.parameters.values())
     function.__signature__ = inspect.Signature([tile, *parameters], return_annotation="xr.Dataset")  # type: ignore[attr-defined]
     function.__name__ = function.__qualname__ = name
     function.__module__ = getattr(operator, "__module__", function.__module__)

@@ -126,13 +126,16 @@ def _prescan(text: str, limits: Limits) -> None:
     depth = nodes = 0
     # the pure-Python parser: the C one crashes on deep nesting
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark is not None else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ConfigError(f"line {line}: anchors and aliases are not allowed here")
-        if getattr(event, "tag", None):
-            raise ConfigError(f"line {line}: tags such as {event.tag!r} are not allowed here")
+        tag = getattr(event, "tag", None)
+        if tag:
+            raise ConfigError(f"line {line}: tags such as {tag!r} are not allowed here")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > limits.scalar:
-            raise ConfigError(f"line {line}: a value has {len(event.value)} characters", expected=f"at most {limits.scalar}")
+            raise ConfigError(
+                f"line {line}: a value has {len(event.value)} characters", expected=f"at most {limits.scalar}"
+            )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -155,7 +158,9 @@ def _value(node: yaml.Node, path: str, lines: dict[str, int], *, strict: bool) -
     for key_node, item in node.value:
         key = _key(key_node)
         if key in found:
-            raise ConfigError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice", fix="remove one")
+            raise ConfigError(
+                f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice", fix="remove one"
+            )
         here = (f"{path}.{key}" if path else key) if _is_object(node) else f"{path}[{key}]"
         found[key] = _value(item, here, lines, strict=strict)
     return found
@@ -187,7 +192,8 @@ def _scalar_of(node: yaml.ScalarNode, line: int, strict: bool) -> Any:
 
 
 _IMPLICIT = {
-    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 }
 
 
@@ -231,5 +237,7 @@ _Dumper.add_representer(list, _represent_list)
 
 def dump_yaml(value: Any) -> str:
     """Return plain values as YAML text that `parse` reads back equal."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=100, allow_unicode=True)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=100, allow_unicode=True
+    )
     return text

@@ -25,8 +25,8 @@ def stac_classes(name: str, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> stac_classes("lc", {"flag_values": [1, 2], "flag_meanings": "water forest", "flag_colors": "#0000ff #00a000"})
-    [{'value': 1, 'name': 'water', 'color_hint': '0000FF'}, {'value': 2, 'name': 'forest', 'color_hint': '00A000'}]
+    >>> stac_classes("lc", {"flag_values": [1], "flag_meanings": "water", "flag_colors": "#0000ff"})
+    [{'value': 1, 'name': 'water', 'color_hint': '0000FF'}]
     """
     if "flag_values" not in attrs or "flag_masks" in attrs:
         return []

@@ -99,6 +99,7 @@ def replacing(path: Path) -> Iterator[Path]:
     WriteError
         Instead of any error of the file system or of GDAL.
     """
+    from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through; no RasterioError
     from rasterio.errors import RasterioError
 
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
@@ -108,7 +109,7 @@ def replacing(path: Path) -> Iterator[Path]:
         if not temporary.is_file():
             raise WriteError(f"{path}: nothing was written", fix="check the disk's free space")
         _commit(temporary, path)
-    except (OSError, RasterioError) as error:
+    except (OSError, RasterioError, CPLE_BaseError) as error:
         if isinstance(error, GeotoolzError) and not isinstance(error, WriteError):
             raise WriteError(f"{path} could not be written: {error.found}", fix=_advice(path)) from error
         if isinstance(error, WriteError):

@@ -212,7 +212,7 @@ def _of_header(header: Header, alone: bool = True) -> list[Asset]:
 
 
 def _band_names(header: Header, alone: bool) -> list[str]:
-    """Return variable names: the descriptions, the file's name, or band_1 …"""
+    """Return variable names: the descriptions, the file's name, or band_1 and so on."""
     count = len(header.dtypes)
     described = [_identifier(name or "") for name in header.names]
     if all(described) and len(set(described)) == count:

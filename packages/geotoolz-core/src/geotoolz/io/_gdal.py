@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import rasterio
 from affine import Affine
 from odc.geo.crs import CRS
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geotoolz.core._errors import ReadError
 
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
+_filters = threading.Lock()  # warning filters belong to the process, not to a thread
 _REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
 
 
@@ -55,6 +54,15 @@ class Header:
     offsets: tuple[float, ...]
     tags: tuple[dict[str, str], ...]
     file_tags: dict[str, str] = field(default_factory=dict)
+
+
+def _after_fork() -> None:
+    global _filters  # noqa: PLW0603 - a lock that another thread held at the fork would never open
+    _filters = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_remote(path: str) -> bool:
@@ -103,7 +111,10 @@ def close_handles() -> None:
 def _open(path: str) -> Any:
     import warnings
 
-    with warnings.catch_warnings():
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with _filters, warnings.catch_warnings():
         # a file without georeference is common among JPEG2000 bands; the metadata's grid is used instead
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(path)
@@ -118,13 +129,17 @@ def opened(path: str) -> Iterator[Any]:
     ReadError
         If the file is missing, empty or no raster, or if reading it fails inside the block.
     """
+    from rasterio._err import CPLE_BaseError
+    from rasterio.env import Env
+    from rasterio.errors import RasterioError
+
     stamp = _stamp(path)
     if stamp is None:
         raise ReadError(f"{path} does not exist", expected="a raster file", fix="check the path")
     if stamp and stamp[1] == 0:
         raise ReadError(f"{path} is empty (0 bytes)", expected="a raster file", fix="download it again")
     handles = _handles()
-    with rasterio.Env(**gdal_options(path)):
+    with Env(**gdal_options(path)):
         try:
             kept = handles.get(path)
             if kept is None or kept[0] != stamp:
@@ -135,7 +150,7 @@ def opened(path: str) -> Iterator[Any]:
             while len(handles) > _KEPT:
                 handles.popitem(last=False)[1][1].close()
             yield handles[path][1]
-        except (RasterioError, MemoryError) as error:
+        except (RasterioError, CPLE_BaseError) as error:
             kept = handles.pop(path, None)
             if kept is not None:
                 kept[1].close()

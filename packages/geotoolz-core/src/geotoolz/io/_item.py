@@ -14,10 +14,11 @@ from affine import Affine
 
 from geotoolz.core._errors import ReadError
 from geotoolz.io._bands import identify
-from geotoolz.io._gdal import is_remote
+from geotoolz.io._gdal import is_remote, read_header
 from geotoolz.io._product import Product, extent_of, from_identifier, iso_utc, platform_name
 from geotoolz.io._radiometry import Declared
 from geotoolz.io._scene import Asset, SceneInfo
+from geotoolz.io._tags import ATTRS_TAG
 
 _RASTER_TYPES = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2", "application/x-geotiff")
 _RASTER_ENDS = (".tif", ".tiff", ".jp2", ".vrt")
@@ -69,10 +70,25 @@ def from_item(item: Mapping[str, Any], base: str | None = None) -> SceneInfo:
     """
     product = product_of_item(item)
     assets = [a for key, held in item["assets"].items() for a in _assets(key, held, item, product, base)]
-    assets = _finest(assets)
+    assets = _sensor_first(_finest(assets))
     if any(not is_remote(a.path) for a in assets):
         assets = [replace(a, default=a.default and not is_remote(a.path)) for a in assets]
     return SceneInfo(f"item {item.get('id', '?')}", product, tuple(assets))
+
+
+def _sensor_first(assets: list[Asset]) -> list[Asset]:
+    """Where some assets are the sensor's bands, what else is there is read only by name."""
+    if all(a.band is None for a in assets):
+        return assets
+    return [a if a.band is not None or _ours(a.path) else replace(a, default=False) for a in assets]
+
+
+def _ours(path: str) -> bool:
+    """Tell whether geotoolz wrote a local file: a feature beside the bands."""
+    try:
+        return not is_remote(path) and ATTRS_TAG in read_header(path).file_tags
+    except ReadError:
+        return False
 
 
 def product_of_item(item: Mapping[str, Any]) -> Product:
@@ -106,7 +122,7 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
         sun_elevation=elevation,
         collection=collection,
         offset_applied=None if applied is None else str(applied).lower() == "true",
-        crs=_crs(props),
+        crs=_crs(props) or next((c for a in item.get("assets", {}).values() if (c := _crs(a))), ""),
     )
 
 

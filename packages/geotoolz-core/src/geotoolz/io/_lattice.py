@@ -18,6 +18,19 @@ from geotoolz.core._errors import GridMismatchError, MissingCRSError, OutsideErr
 _SAME = 1e-6
 
 
+def moved(affine: Affine, col: float, row: float) -> Affine:
+    """Return a transform that starts at another pixel (affine 2 has ``*`` only, affine 3 prefers ``@``)."""
+    x, y = point(affine, col, row)
+    return Affine(affine.a, affine.b, x, affine.d, affine.e, y)
+
+
+def point(affine: Affine, col: float, row: float) -> tuple[float, float]:
+    """Return the place of a pixel's corner."""
+    x = affine.a * col + affine.b * row + affine.c
+    y = affine.d * col + affine.e * row + affine.f
+    return (x, y)
+
+
 @dataclass(frozen=True)
 class Target:
     """A window on a lattice.
@@ -44,9 +57,7 @@ class Target:
     @property
     def geobox(self) -> GeoBox:
         """The window as a grid."""
-        return GeoBox(
-            (self.height, self.width), self.anchor * Affine.translation(self.col, self.row), self.crs
-        )
+        return GeoBox((self.height, self.width), moved(self.anchor, self.col, self.row), self.crs)
 
     def cut(self, rows: slice, cols: slice) -> Target:
         """Return a part of the window on the same lattice."""
@@ -111,6 +122,8 @@ def choose_target(
         width = max(1, math.ceil(width * abs(affine.a) / resolution - _SAME))
         signs = math.copysign(resolution, affine.a), math.copysign(resolution, affine.e)
         affine = Affine(signs[0], 0.0, affine.c, 0.0, signs[1], affine.f)
+    if finest.crs is None:
+        raise MissingCRSError(f"{origin} has no CRS")
     whole = Target(affine, finest.crs, 0, 0, height, width)
     return whole if aoi is None else _cut_aoi(whole, aoi, origin)
 
@@ -206,11 +219,12 @@ def _geometry(aoi: Any) -> Geometry:
     if isinstance(aoi, GeoBox):
         return aoi.extent
     if isinstance(aoi, Mapping):
-        return Geometry(aoi if "coordinates" in aoi else aoi.get("geometry", aoi), "EPSG:4326")
+        return Geometry(dict(aoi.get("geometry", aoi)), "EPSG:4326")
     if hasattr(aoi, "total_bounds") and hasattr(aoi, "crs"):  # GeoDataFrame, GeoSeries
         if aoi.crs is None:
             raise MissingCRSError("the GeoDataFrame has no CRS", fix="gdf.set_crs('EPSG:…')")
-        return box(*map(float, aoi.total_bounds), CRS(aoi.crs))
+        left, bottom, right, top = map(float, aoi.total_bounds)
+        return box(left, bottom, right, top, CRS(aoi.crs))
     if hasattr(aoi, "geom_type") and hasattr(aoi, "__geo_interface__"):  # shapely
         return Geometry(aoi, "EPSG:4326")
     if isinstance(aoi, Sequence) and not isinstance(aoi, str) and len(aoi) == 4:

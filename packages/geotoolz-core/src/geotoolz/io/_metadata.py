@@ -177,19 +177,20 @@ def _rescaling(
     groups: Groups, level2: bool
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     scales: dict[str, tuple[float, float]] = {}
+    level1 = ("LEVEL1_RADIOMETRIC_RESCALING", "RADIOMETRIC_RESCALING")
+    places = [(group, word) for group in level1 for word in ("REFLECTANCE", "RADIANCE")]
     if level2:
-        places = (("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS", "REFLECTANCE"),)
-        thermal_places = (("LEVEL2_SURFACE_TEMPERATURE_PARAMETERS", "TEMPERATURE"),)
-    else:
-        places = (("LEVEL1_RADIOMETRIC_RESCALING", "REFLECTANCE"), ("RADIOMETRIC_RESCALING", "REFLECTANCE"))
-        thermal_places = (("LEVEL1_RADIOMETRIC_RESCALING", "RADIANCE"), ("RADIOMETRIC_RESCALING", "RADIANCE"))
+        places = [
+            ("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS", "REFLECTANCE"),
+            ("LEVEL2_SURFACE_TEMPERATURE_PARAMETERS", "TEMPERATURE"),
+        ]
     constants: dict[str, tuple[float, float]] = {}
     for group in ("LEVEL1_THERMAL_CONSTANTS", "TIRS_THERMAL_CONSTANTS", "THERMAL_CONSTANTS"):
         held = groups.get(group, {})
         for key in held:
             if match := re.fullmatch(r"K1_CONSTANT_BAND_(\w+)", key):
                 constants[f"B{match[1]}"] = (float(held[key]), float(held[f"K2_CONSTANT_BAND_{match[1]}"]))
-    for group, word in (*places, *thermal_places):
+    for group, word in places:
         held = groups.get(group, {})
         for key, value in held.items():
             match = re.fullmatch(rf"{word}_MULT_BAND_(?:ST_)?(B?\w+)", key)

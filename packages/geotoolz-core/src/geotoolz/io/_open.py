@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core._specs import TileSpec
-from geotoolz.io._reader import Offset, name_suspicious, open_scene
+from geotoolz.io._reader import open_scene
 from geotoolz.io._scene import BandRequest
+from geotoolz.io._variables import Offset, name_suspicious
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,7 +83,7 @@ def open_tile(
     Examples
     --------
     >>> from geotoolz.io import open_tile
-    >>> tile = open_tile("S2B_33TWL_20230820_0_L2A/", ["red", "nir"], aoi=(15.2, 45.3, 15.4, 45.5))  # doctest: +SKIP
+    >>> tile = open_tile("S2B_33TWL_20230820_0_L2A/", ["red", "nir"])  # doctest: +SKIP
     """
     reader = open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox)
     ds = reader.read()

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import OutsideError, ReadError
 from geotoolz.io._gdal import opened
-from geotoolz.io._lattice import Target
+from geotoolz.io._lattice import Target, point
 from geotoolz.io._resample import Array, axis, picked, quantised, resampled
 
 NoData = float | int | None
@@ -162,7 +162,7 @@ def _scaled(source: Source, target: Target) -> tuple[Array, Array | None]:
     if r1 <= r0 or c1 <= c0:
         return _nothing(source, target)
     block = source.window(r0, c0, r1 - r0, c1 - c0)
-    rows, cols = rows.moved(r0), cols.moved(c0)
+    rows, cols = rows.within(r0, r1), cols.within(c0, c1)
     if source.nearest:
         return picked(block, rows, cols)
     return _all_or_some(*resampled(block, source.valid(block), rows, cols))
@@ -207,7 +207,8 @@ def _reprojected(source: Source, target: Target) -> tuple[Array, Array | None]:
         return _nothing(source, target)
     r0, r1 = max(int(row[inside].min()) - 1, 0), min(int(row[inside].max()) + 2, height)
     c0, c1 = max(int(col[inside].min()) - 1, 0), min(int(col[inside].max()) + 2, width)
-    block, has = read_band(source, Target(lattice.affine, lattice.crs, r0, c0, r1 - r0, c1 - c0))
+    crs = source.grid.crs or target.crs
+    block, has = read_band(source, Target(lattice.affine, crs, r0, c0, r1 - r0, c1 - c0))
     if has is None:
         has = source.valid(block)
     if source.nearest:
@@ -227,7 +228,7 @@ def _coarser(source: Source, target: Target) -> GeoBox:
         return grid
     # at the source's own centre: the factor must not depend on the window
     height, width = grid.shape
-    x, y = own * (width / 2, height / 2)
+    x, y = point(own, width / 2, height / 2)
     if grid.crs != target.crs:
         there, back = _transformer(grid.crs, target.crs), _transformer(target.crs, grid.crs)
         tx, ty = there.transform(x, y)
@@ -239,9 +240,8 @@ def _coarser(source: Source, target: Target) -> GeoBox:
     factor = int(step) if math.isfinite(step) else 1
     if factor < 2:
         return grid
-    return GeoBox(
-        (math.ceil(height / factor), math.ceil(width / factor)), own * Affine.scale(factor), grid.crs
-    )
+    coarser = Affine(own.a * factor, own.b, own.c, own.d, own.e * factor, own.f)
+    return GeoBox((math.ceil(height / factor), math.ceil(width / factor)), coarser, grid.crs)
 
 
 def _bilinear(block: Array, has: Array | None, row: Array, col: Array) -> tuple[Array, Array]:

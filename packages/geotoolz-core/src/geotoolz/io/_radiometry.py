@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -92,10 +93,8 @@ class Radiometry:
         a value depends on its DN alone.
         """
         if dn.dtype.kind in "ui" and dn.dtype.itemsize <= 2 and dn.size > 4096:
-            limits = np.iinfo(dn.dtype)
-            every = np.arange(limits.min, limits.max + 1, dtype=np.int64)
-            table = self._compute(every).astype(np.float32)
-            return table[dn.astype(np.intp) - limits.min] if limits.min else table.take(dn)
+            # negative DN index the table from its end, where their values stand
+            return _table(self, dn.dtype.newbyteorder("=")).take(dn, mode="wrap")
         return self._compute(dn).astype(np.float32)
 
     def _compute(self, dn: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -107,6 +106,14 @@ class Radiometry:
         if self.nodata is not None and not math.isnan(self.nodata):
             values[dn == self.nodata] = np.nan
         return values
+
+
+@lru_cache(maxsize=64)
+def _table(radiometry: Radiometry, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return the value of every DN that a small integer type holds, 0 first."""
+    limits = np.iinfo(dtype)
+    every = np.concatenate([np.arange(0, limits.max + 1), np.arange(limits.min, 0)])
+    return radiometry._compute(every).astype(np.float32)
 
 
 def check_offset(offset: float | Mapping[str, float] | None) -> None:

@@ -50,10 +50,10 @@ class Axis:
         every = np.concatenate([used, inside])
         return (int(every.min()), int(every.max()) + 1) if every.size else (0, 0)
 
-    def moved(self, by: int) -> Axis:
-        """Return the same axis counted from another source pixel."""
-        centre = np.where(self.centre >= 0, self.centre - by, -1)
-        return Axis(np.maximum(self.index - by, 0), self.weight, centre, self.average)
+    def within(self, first: int, last: int) -> Axis:
+        """Return the same axis counted within source pixels first … last - 1, which hold its span."""
+        centre = np.where(self.centre >= 0, self.centre - first, -1)
+        return Axis(np.clip(self.index, first, last - 1) - first, self.weight, centre, self.average)
 
 
 def axis(offset: float, ratio: float, start: int, count: int, size: int, nearest: bool) -> Axis:
@@ -139,7 +139,7 @@ def _apply(values: Array, rows: Axis, cols: Axis) -> Array:
     tall = values[rows.index[0]] * rows.weight[0][:, None]
     for k in range(1, len(rows.index)):
         tall += values[rows.index[k]] * rows.weight[k][:, None]
-    wide = tall[:, cols.index[0]] * cols.weight[0]
+    wide: Array = tall[:, cols.index[0]] * cols.weight[0]
     for k in range(1, len(cols.index)):
         wide += tall[:, cols.index[k]] * cols.weight[k]
     return wide

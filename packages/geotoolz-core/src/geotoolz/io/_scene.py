@@ -143,7 +143,8 @@ class SceneInfo:
             )
         if len({asset.path for asset in matches}) > 1:
             raise TileError(
-                f"{self.origin} has {len(matches)} files of band {wanted!r}: {matches[0].path}, {matches[1].path}",
+                f"{self.origin} has {len(matches)} files of band {wanted!r}: "
+                f"{matches[0].path}, {matches[1].path}",
                 expected="one scene",
                 fix="open the scenes one by one, or build a catalog of the folder",
             )

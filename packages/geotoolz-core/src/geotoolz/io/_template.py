@@ -65,8 +65,8 @@ def expand(template: str, attrs: Mapping[str, Any], band: str = "") -> str:
 
     Examples
     --------
-    >>> expand("{item_id}/{date}_{band}.tif", {"tile_id": "T33TWL", "datetime": "2023-08-20T09:58:11Z"}, "ndvi")
-    'T33TWL/2023-08-20_ndvi.tif'
+    >>> expand("{item_id}/{date}.tif", {"tile_id": "T33TWL", "datetime": "2023-08-20T09:58:11Z"})
+    'T33TWL/2023-08-20.tif'
     """
     values = {}
     for field in fields_of(template):

@@ -94,7 +94,7 @@ def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:
         )
     try:
         # mask_and_scale=False: no-data and scale stay attributes, as everywhere in geotoolz
-        ds = xr.open_zarr(
+        ds: xr.Dataset = xr.open_zarr(
             target,
             chunks=chunks,
             consolidated=False,

@@ -95,7 +95,9 @@ class DNToReflectance(Map):
         """Check that scale and offset come together."""
         if (self.scale is None) != (self.offset is None):
             raise ParameterError(
-                f"scale={self.scale}, offset={self.offset}", expected="both or none", fix="offset=0.0 if there is none"
+                f"scale={self.scale}, offset={self.offset}",
+                expected="both or none",
+                fix="offset=0.0 if there is none",
             )
         if self.scale == 0:
             raise ParameterError("scale=0", expected="a number other than 0")
@@ -104,7 +106,11 @@ class DNToReflectance(Map):
         """Scale every band."""
         level = str(tile.attrs.get("processing_level", "")).upper()
         quantity = (
-            "surface_reflectance" if level in _SURFACE else "toa_reflectance" if level in _TOP else "reflectance"
+            "surface_reflectance"
+            if level in _SURFACE
+            else "toa_reflectance"
+            if level in _TOP
+            else "reflectance"
         )
         writes, calls = {}, []
         for name in self._chosen(tile):
@@ -140,7 +146,8 @@ class DNToReflectance(Map):
     def _coefficients(self, name: str, spec: VarSpec) -> tuple[float, float]:
         if spec.quantity not in ("dn", None):
             raise QuantityError(
-                f"{name!r} holds {spec.quantity}, not digital numbers", fix="leave DNToReflectance out for this band"
+                f"{name!r} holds {spec.quantity}, not digital numbers",
+                fix="leave DNToReflectance out for this band",
             )
         if self.scale is not None and self.offset is not None:
             return self.scale, self.offset

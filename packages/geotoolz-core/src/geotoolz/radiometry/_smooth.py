@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from geotoolz.radiometry import _kernels
 
 
 def _box_mean(values: np.ndarray[Any, Any], nodata: float, radius: int) -> np.ndarray[Any, Any]:
-    planes = np.ascontiguousarray(values).reshape((-1, *values.shape[-2:]))
+    count = math.prod(values.shape[:-2])  # not -1, which an empty tile leaves undefined
+    planes = np.ascontiguousarray(values).reshape((count, *values.shape[-2:]))
     smoothed: np.ndarray[Any, Any] = _kernels.box_mean(planes, nodata, radius)
     return smoothed.reshape(values.shape)
 

@@ -55,7 +55,9 @@ class Extremes(Reduce):
 
     def finish(self, state: dict[str, list[float]]) -> dict[str, tuple[float, float]]:
         """Return ``{band: (low, high)}``, NaN where no pixel was valid."""
-        return {n: (low, high) if low <= high else (math.nan, math.nan) for n, (low, high, _) in state.items()}
+        return {
+            n: (low, high) if low <= high else (math.nan, math.nan) for n, (low, high, _) in state.items()
+        }
 
 
 class Percentiles(Reduce):
@@ -136,7 +138,9 @@ class _Found(tuple[float, ...]):
 class _Search:
     """Radix search for the values of some ranks in one band."""
 
-    def __init__(self, dtype: np.dtype[Any], nodata: float, digit: int, known: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, dtype: np.dtype[Any], nodata: float, digit: int, known: Mapping[str, Any] | None
+    ) -> None:
         self.dtype = dtype
         self.nodata = nodata
         self.digit = digit  # passes that remain after this one

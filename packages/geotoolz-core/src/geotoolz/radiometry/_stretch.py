@@ -32,8 +32,12 @@ def _plan(op: Any, tile: TileSpec, kernel: Any, *more: Any) -> Plan:
     calls = []
     for band, pair in zip(bands, limits.values() if limits else [(0.0, 1.0)] * len(bands), strict=True):
         spec = tile.variables[band]
-        attrs = {k: v for k, v in spec.attrs.items() if k not in ("scale_factor", "add_offset", "standard_name")}
-        writes[band] = VarSpec(spec.dims, attrs={**attrs, "units": "1", "quantity": "stretched", "stretch": label})
+        attrs = {
+            k: v for k, v in spec.attrs.items() if k not in ("scale_factor", "add_offset", "standard_name")
+        }
+        writes[band] = VarSpec(
+            spec.dims, attrs={**attrs, "units": "1", "quantity": "stretched", "stretch": label}
+        )
         calls.append(Call((band,), (band,), kernel, (spec.nodata_scalar, *map(float, pair), *more)))
     return Plan(writes=writes, calls=tuple(calls))
 

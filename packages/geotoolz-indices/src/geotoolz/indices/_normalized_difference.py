@@ -25,9 +25,16 @@ class _Difference(Map, abstract=True):
         notes = require_physical(tile, (first, second), label)
         one, two = tile.variables[first], tile.variables[second]
         if one.dims != two.dims:
-            raise ParameterError(f"{label} reads {first!r} {one.dims} and {second!r} {two.dims}", expected="equal dims")
-        attrs = {"long_name": f"({first} − {second}) / ({first} + {second})", "units": "1", "quantity": "index",
-                 "data_source": _source(tile), **type(self).attrs}  # fmt: skip
+            raise ParameterError(
+                f"{label} reads {first!r} {one.dims} and {second!r} {two.dims}", expected="equal dims"
+            )
+        attrs = {
+            "long_name": f"({first} − {second}) / ({first} + {second})",
+            "units": "1",
+            "quantity": "index",
+            "data_source": _source(tile),
+            **type(self).attrs,
+        }
         written = VarSpec(one.dims, attrs={k: v for k, v in attrs.items() if v})
         name: str = self.parameters()["name"]
         return Plan((first, second), {name: written}, (one.nodata_scalar, two.nodata_scalar), notes=notes)

@@ -1,4 +1,4 @@
-"""The variables that were promised?"""
+"""Whether the promised variables are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enough valid pixels?"""
+"""Whether enough pixels are valid."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class AssertValidFraction(Assertion):
         """Return empty counts."""
         names = chosen_bands(tile, self.bands, type(self).__name__)
         return _Counts(
-            {n: tile.variables[n].nodata_scalar for n in names}, dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+            {n: tile.variables[n].nodata_scalar for n in names},
+            dict.fromkeys(names, 0),
+            dict.fromkeys(names, 0),
         )
 
     def update(self, state: _Counts, *arrays: np.ndarray[Any, Any]) -> _Counts:

@@ -1,4 +1,4 @@
-"""Values where they should be?"""
+"""Whether values are where they should be."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class AssertValueRange(Assertion):
     def validate(self) -> None:
         """Check the range."""
         if not self.min_val <= self.max_val:
-            raise ParameterError(f"min_val={self.min_val}, max_val={self.max_val}", expected="min_val ≤ max_val")
+            raise ParameterError(
+                f"min_val={self.min_val}, max_val={self.max_val}", expected="min_val ≤ max_val"
+            )
         if not 0 <= self.max_outside <= 1:
             raise ParameterError(f"max_outside={self.max_outside}", expected="a share from 0 to 1")
 

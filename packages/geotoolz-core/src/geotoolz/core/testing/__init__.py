@@ -6,13 +6,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geotoolz.core.testing._contract import Case, ContractSuite, case
     from geotoolz.core.testing._data import data_path
+    from geotoolz.core.testing._law import LawBrokenError, assert_law, assert_same
     from geotoolz.core.testing._simulate import simulate_scene
     from geotoolz.core.testing._simulate_series import simulate_series
     from geotoolz.core.testing._simulate_write import write_scene
     from geotoolz.core.testing._strategies import geoboxes, tiles, windows
+    from geotoolz.core.testing._tiles import adversaries, contract_tile
 
 __all__ = [
+    "Case",
+    "ContractSuite",
+    "LawBrokenError",
+    "adversaries",
+    "assert_law",
+    "assert_same",
+    "case",
+    "contract_tile",
     "data_path",
     "geoboxes",
     "simulate_scene",
@@ -24,6 +35,14 @@ __all__ = [
 
 # Loaded on first use: hypothesis and pytest are optional (the extra "testing"), rasterio and PROJ are heavy.
 _HOMES = {
+    "Case": "_contract",
+    "ContractSuite": "_contract",
+    "LawBrokenError": "_law",
+    "adversaries": "_tiles",
+    "assert_law": "_law",
+    "assert_same": "_law",
+    "case": "_contract",
+    "contract_tile": "_tiles",
     "data_path": "_data",
     "geoboxes": "_strategies",
     "simulate_scene": "_simulate",

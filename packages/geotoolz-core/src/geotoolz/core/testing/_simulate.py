@@ -57,7 +57,7 @@ def simulate_scene(  # type: ignore[misc]  # the overloads do not repeat the opt
     level: str = "L2A",
     cloud_cover: float = 0.2,
     bands: Sequence[str] | None = None,
-    raw: bool = True,
+    raw: bool = False,
     truth: Truth = False,
     nodata_edge: bool = False,
     baseline: str = "05.09",
@@ -101,7 +101,7 @@ def simulate_scene(  # type: ignore[misc]  # the overloads do not repeat the opt
         (Landsat L2).
     raw : bool
         Digital numbers (uint16, 0 is no-data, with ``scale_factor`` and ``add_offset`` told and not
-        applied), or what they decode to (float32, NaN is no-data).
+        applied) instead of what they decode to (float32, NaN is no-data).
     truth : bool or "full"
         Also give ``truth_class``, ``truth_cloud`` and ``truth_shadow``; with "full" also ``truth_<band>``,
         the reflectance of the ground without sky and noise.

@@ -52,7 +52,7 @@ def band_names(sensor: str, level: str, asked: Sequence[str] | None) -> tuple[st
 
 
 def check_arguments(
-    shape: tuple[int, int], resolution: float, cover: float, native: bool, window: Window | None
+    shape: Sequence[int], resolution: float, cover: float, native: bool, window: Window | None
 ) -> None:
     """Refuse arguments that make no scene."""
     if len(shape) != 2 or min(shape) < 1:

@@ -1,0 +1,153 @@
+"""The one law as a test: any way of cutting the work gives the bits of the whole tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from geotoolz.core._errors import GeotoolzError
+from geotoolz.core._freeze import freeze
+from geotoolz.core._operator import Operator
+from geotoolz.core._reduce import Reduce
+from geotoolz.core._run import run, run_detailed
+from geotoolz.core.testing._tiles import adversaries
+
+
+class LawBrokenError(GeotoolzError, AssertionError):
+    """A cut of the work changed the result."""
+
+    __str__ = GeotoolzError.__str__
+
+
+def assert_same(a: xr.Dataset, b: xr.Dataset, what: str = "the results") -> None:
+    """Raise if two tiles differ in a bit, a dtype, a dimension, a name or an attribute.
+
+    Parameters
+    ----------
+    a, b : xarray.Dataset
+        The tiles.
+    what : str
+        What is compared, for the message.
+
+    Raises
+    ------
+    LawBrokenError
+        Naming the variable and the first pixel that differs.
+    """
+    if list(a.data_vars) != list(b.data_vars):
+        raise LawBrokenError(f"{what}: variables {list(a.data_vars)} and {list(b.data_vars)}")
+    if not _same_attrs(a.attrs, b.attrs):
+        raise LawBrokenError(f"{what}: tile attributes {a.attrs} and {b.attrs}")
+    for name in a.data_vars:
+        one, two = a.variables[name], b.variables[name]
+        if one.dims != two.dims or one.shape != two.shape or one.dtype != two.dtype:
+            raise LawBrokenError(
+                f"{what}: {name!r} is {one.dtype} {one.dims} {one.shape} and {two.dtype} {two.dims} {two.shape}"
+            )
+        if not _same_attrs(one.attrs, two.attrs):
+            raise LawBrokenError(f"{what}: attributes of {name!r}: {one.attrs} and {two.attrs}")
+        _same_bits(np.ascontiguousarray(one.values), np.ascontiguousarray(two.values), f"{what}: {name!r}")
+    for name in a.coords:
+        if name not in b.coords or not a.coords[name].equals(b.coords[name]):
+            raise LawBrokenError(f"{what}: the coordinate {name!r} differs")
+
+
+def _same_attrs(a: Any, b: Any) -> bool:
+    return {k: repr(v) for k, v in a.items()} == {k: repr(v) for k, v in b.items()}
+
+
+def _same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], what: str) -> None:
+    if a.tobytes() == b.tobytes():
+        return
+    width = a.dtype.itemsize
+    differ = (a.view(np.uint8).reshape(-1, width) != b.view(np.uint8).reshape(-1, width)).any(axis=1)
+    first = np.unravel_index(int(np.argmax(differ)), a.shape)
+    raise LawBrokenError(
+        f"{what} differs in {int(differ.sum())} of {a.size} pixels, first at {tuple(map(int, first))}: "
+        f"{a[first]} and {b[first]}"
+    )
+
+
+def cuts(shape: tuple[int, int], seed: int = 0, count: int = 4) -> list[tuple[int, int]]:
+    """Return window sizes: single rows and columns, larger than the tile, and random ones."""
+    rng = np.random.default_rng(seed)
+    height, width = max(shape[0], 1), max(shape[1], 1)
+    drawn = [(int(rng.integers(1, height + 1)), int(rng.integers(1, width + 1))) for _ in range(count)]
+    return [(1, width), (height, 1), (height + 5, width + 7), (7, 11), *drawn]
+
+
+def assert_law(
+    op: Operator,
+    tile: xr.Dataset,
+    *,
+    windows: Iterable[tuple[int, int]] | None = None,
+    threads: Iterable[int] = (1, 3),
+    adversarial: bool = True,
+    seed: int = 0,
+) -> None:
+    """Raise unless an operator gives the same bits however the tile is cut.
+
+    Every window is computed from the pixels that the operator's plan asks for and no others, so a
+    footprint that is too small shows as soon as a pixel outside it matters.
+
+    Parameters
+    ----------
+    op : Operator
+        A Map, a pipeline or a Reduce. Data-dependent steps are frozen on the tile first.
+    tile : xarray.Dataset
+        The tile.
+    windows : iterable of (rows, columns), optional
+        Window sizes; by default single rows and columns, one larger than the tile, random ones.
+    threads : iterable of int
+        Numbers of threads.
+    adversarial : bool
+        Also try tiles with one bright pixel, a cross of no-data, plateaus, and no data at all.
+    seed : int
+        Seed of the random windows.
+
+    Raises
+    ------
+    LawBrokenError
+        Naming cut, variable and pixel.
+
+    Examples
+    --------
+    >>> from geotoolz.core.testing import assert_law, contract_tile
+    >>> from geotoolz.radiometry import BoxMean
+    >>> assert_law(BoxMean(radius=2), contract_tile((17, 19)))
+    """
+    tiles = {"random": tile, **(adversaries(tile) if adversarial else {})}
+    for label, one in tiles.items():
+        frozen = freeze(op, one)
+        sizes = list(windows) if windows is not None else cuts((one.sizes["y"], one.sizes["x"]), seed)
+        for size in sizes:
+            for n in threads:
+                _compare(frozen, one, size, n, f"{label} tile, windows of {size}, {n} thread(s)")
+
+
+def _compare(op: Operator, tile: xr.Dataset, size: tuple[int, int], threads: int, what: str) -> None:
+    if isinstance(op, Reduce):
+        whole = _judged(op, tile, None, 1)
+        cut = _judged(op, tile, size, threads)
+        if repr(whole) != repr(cut):
+            raise LawBrokenError(f"{what}: the statistic is {cut!r}, of the whole tile {whole!r}")
+        return
+    a = run(op, tile)
+    b = run(op, tile, window=size, threads=threads)
+    for one, two in zip(_parts(a), _parts(b), strict=True):
+        assert_same(one, two, what)
+
+
+def _parts(result: xr.Dataset | dict[str, xr.Dataset]) -> list[xr.Dataset]:
+    return [result] if isinstance(result, xr.Dataset) else list(result.values())
+
+
+def _judged(op: Reduce, tile: xr.Dataset, size: tuple[int, int] | None, threads: int) -> Any:
+    """Return the statistic, or the text of the assertion that it fails."""
+    try:
+        return run_detailed(op, tile, outputs=(), window=size, threads=threads).statistics
+    except GeotoolzError as error:
+        return str(error)
