@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 import tempfile
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from ._task import attempt
 
 __all__ = ["RayEngine"]
 
+_log = logging.getLogger("geotoolz.nextgen")
 #: tasks under way per CPU: enough that no worker waits for the driver (the window made no difference beyond)
 _PER_CPU = 3
 #: seconds that a task may take to begin, on top of its deadline: Ray starts a worker process for it
@@ -133,7 +135,7 @@ class RayEngine:
             self._running[reference] = (ticket, timeout, time.monotonic())
 
     def _connect(self) -> None:
-        ray = _import_ray()
+        ray = _import_ray(private=self.address == "local")
         if not ray.is_initialized():
             self._init(ray)
         if self._asked is None and self.address != "local":
@@ -148,18 +150,18 @@ class RayEngine:
 
         options: dict[str, Any] = {"address": self.address, "log_to_driver": False, "logging_level": logging.ERROR}
         if self.address == "local":
-            _lock_up()
             options.update(
                 num_cpus=self.n_workers, include_dashboard=False, object_store_memory=self._memory,
-                _temp_dir=self._temp_dir or _short_folder(), _node_ip_address="127.0.0.1",
+                _temp_dir=self._temp_dir or _short_folder(),
             )  # fmt: skip
         try:
             ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
-            raise BatchError(f"Ray at {self.address!r} cannot be reached or started: {exc}",
+            raise BatchError(f"Ray at {self.address!r} cannot be reached or started: {_first_line(exc)}",
                              expected="'local', 'auto', 'host:port' or 'ray://host:port'",
                              fix="check the address, or use engine='process' on this machine") from exc  # fmt: skip
         self._started = True
+        _keep_stdout_clean()
 
     def _collect(self, reference: Any) -> Completion:
         import ray
@@ -187,11 +189,14 @@ class RayEngine:
                 ray.cancel(reference, force=True)
 
 
-def _import_ray() -> Any:
+def _import_ray(*, private: bool) -> Any:
+    """Import Ray with its switches set; it reads most of them when it is imported."""
     # uv's hook makes the tasks of a local Ray hang (seen with 2.60: the first get never returned)
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     for name, value in _ENV.items():
         os.environ.setdefault(name, value)
+    if private and "ray" not in sys.modules:
+        _lock_up()
     try:
         import ray
     except ModuleNotFoundError as exc:
@@ -214,6 +219,22 @@ def _short_folder() -> str:
     if len(folder) > 30:
         folder = "/tmp"  # noqa: S108 - Ray makes its own private folder in it
     return os.path.join(folder, f"gtz-ray-{os.getuid() if hasattr(os, 'getuid') else 0}")  # noqa: PTH118
+
+
+def _keep_stdout_clean() -> None:
+    """Send the raylet's remarks (every dead worker is one) to the log: standard output is for results.
+
+    Ray prints them whatever ``log_to_driver`` says, and has no switch; where its inside has changed, they stay.
+    """
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _to_log
+
+
+def _to_log(data: Any, **_: Any) -> None:
+    for line in data.get("lines", ()):
+        _log.info("ray: %s", line)
 
 
 def _kind(exc: BaseException) -> FailureKind:

@@ -50,23 +50,25 @@ def labels() -> gpd.GeoDataFrame:
 TABLE = labels()
 
 
-def test_equals_gdal_on_the_whole_grid() -> None:
-    found, legend = rasterize_label(GRID, TABLE, "crop")
+@pytest.mark.parametrize("touched", [False, True])
+def test_blocks_equal_one_pass_of_gdal(touched: bool) -> None:
+    found, legend = rasterize_label(GRID, TABLE, "crop", all_touched=touched)
     codes = {"maize": 1, "rye": 2, "wheat": 3}
+    # in pixel coordinates: GDAL inverts the transform with rounding, and edges through pixel centres then tip
+    pixels = TABLE.geometry.translate(-500000, -5100000).scale(0.1, -0.1, origin=(0, 0))
     wanted = rasterize(
-        ((g, codes[c]) for g, c in zip(TABLE.geometry, TABLE["crop"], strict=True)),
+        ((g, codes[c]) for g, c in zip(pixels, TABLE["crop"], strict=True)),
         out_shape=(700, 1100),
         fill=255,
-        transform=GRID.affine,
+        all_touched=touched,
         dtype="uint8",
     )
     assert legend.meanings == ("maize", "rye", "wheat")
     assert found.dtype == np.uint8
-    # GDAL's own rounding at edges through pixel centres is the only difference allowed
-    assert (found != wanted).mean() < 1e-5
+    assert (found != wanted).sum() <= 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 699), st.integers(0, 1099), st.integers(1, 700), st.integers(1, 1100), st.booleans())
 def test_any_window_has_the_same_bits(row: int, col: int, rows: int, cols: int, touched: bool) -> None:
     rows, cols = min(rows, 700 - row), min(cols, 1100 - col)

@@ -16,6 +16,7 @@ from geotoolz.core import (
     MissingVariableError,
     OutsideError,
     ParameterError,
+    QuantityError,
     TileError,
     TileSpec,
 )
@@ -334,6 +335,24 @@ def test_landsat_folder_without_mtl(tmp_path):
     assert ds.attrs["datetime"] == "2022-01-01T00:00:00Z"
     assert float(np.nanmin(ds.red)) >= -0.2
     assert ds.red.attrs["offset_source"] == "Collection 2 Level-2"
+
+
+def test_level1_without_sun_elevation(tmp_path):
+    path = write(tmp_path / "LC08_L1TP_008059_20200101_20200825_02_T1_B4.TIF", dn(20, 20))
+    with pytest.raises(QuantityError, match="raw=True"):
+        open_tile(tmp_path)
+    assert open_tile(path, raw=True).red.attrs["quantity"] == "dn"
+
+
+def test_threads_share_a_reader(scene):
+    from concurrent.futures import ThreadPoolExecutor
+
+    reader = open_scene(scene)
+    whole = reader.read()
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda r: reader.read(rows=slice(r, r + 10)), range(0, 120, 10)))
+    for i, part in enumerate(parts):
+        assert part.equals(whole.isel(y=slice(10 * i, 10 * i + 10)))
 
 
 def test_safe_folder(tmp_path):

@@ -261,6 +261,13 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, limit):
     assert "refused" in done.stdout
 
 
+def test_files_appear_together_or_not_at_all(tile, tmp_path):
+    (tmp_path / "cloud.tif").mkdir()
+    with pytest.raises(WriteError, match="is a folder"):
+        WriteCOG(tmp_path / "{band}.tif", bands=("ndvi", "cloud")).write(tile)
+    assert _names(tmp_path) == ["cloud.tif"]
+
+
 def test_dask_arrays_are_computed(tile, tmp_path):
     (path,) = write_tile(tile.chunk({"y": 50}), tmp_path / "x.tif", bands="ndvi")
     assert open_tile(path).ndvi.identical(tile.ndvi)

@@ -36,7 +36,14 @@ def fill_value(name: str, spec: VarSpec, needed_by: str) -> np.generic[Any]:
             f"{needed_by} masks {name!r}, which is {spec.dtype} and has no no-data value",
             fix="put ToFloat32 or DNToReflectance first, or declare one: ds[name].rio.write_nodata(…)",
         )
-    fill: np.generic[Any] = spec.dtype.type(spec.nodata)
+    fill: np.generic[Any]
+    try:
+        fill = spec.dtype.type(spec.nodata)
+    except OverflowError as error:
+        raise QuantityError(
+            f"{needed_by} masks {name!r}, whose no-data value {spec.nodata} does not fit {spec.dtype}",
+            fix="correct its _FillValue, or put ToFloat32 or DNToReflectance first",
+        ) from error
     return fill
 
 

@@ -6,23 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import elementwise
+from geotoolz.core import pixelwise
 
 
-@elementwise
-def any_bit(value: Any, bits: Any) -> Any:
-    """Whether any of the bits is set; bit 15 of a signed 16-bit number counts as such."""
-    return (np.int64(value) & bits) != 0
+@pixelwise(np.bool_)
+def any_bit(out: Any, values: Any, bits: Any) -> None:
+    """Write whether any of the bits is set; bit 15 of a signed 16-bit number counts as such."""
+    for i in range(out.size):
+        out[i] = (np.int64(values[i]) & bits) != 0
 
 
-@elementwise
-def in_classes(value: Any, classes: Any) -> Any:
-    """Whether a class number from 0 to 62 is among those whose bit is set in `classes`."""
-    v = np.int64(value)
-    return (v >= 0) & (v < 63) & (((np.int64(1) << (v & 63)) & classes) != 0)
+@pixelwise(np.bool_)
+def in_classes(out: Any, values: Any, classes: Any) -> None:
+    """Write whether a class number from 0 to 62 is among those whose bit is set in `classes`."""
+    for i in range(out.size):
+        v = np.int64(values[i])
+        out[i] = (v >= 0) & (v < 63) & (((np.int64(1) << (v & 63)) & classes) != 0)
 
 
-@elementwise
-def fill_where(value: Any, mask: Any, fill: Any) -> Any:
-    """Return `fill` where the mask is set, the value elsewhere."""
-    return fill if mask else value
+@pixelwise(arrays=2)
+def fill_where(out: Any, values: Any, mask: Any, fill: Any) -> None:
+    """Write `fill` where the mask is set, the value elsewhere."""
+    for i in range(out.size):
+        out[i] = fill if mask[i] else values[i]

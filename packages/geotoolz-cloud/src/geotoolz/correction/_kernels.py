@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import elementwise
+from geotoolz.core import pixelwise
 
 
-@elementwise
-def subtract_floor(value: Any, nodata: Any, haze: Any) -> Any:
-    """Return ``max(value − haze, 0)`` as float32, NaN for no-data."""
-    v = np.float64(value) - haze
-    if value == nodata or v != v:
-        return np.float32(np.nan)
-    return np.float32(max(v, 0.0))
+@pixelwise(np.float32)
+def subtract_floor(out: Any, values: Any, nodata: Any, haze: Any) -> None:
+    """Write ``max(value − haze, 0)`` as float32, NaN for no-data."""
+    for i in range(out.size):
+        v = np.float64(values[i]) - haze
+        bad = (values[i] == nodata) | (v != v)
+        floored = 0.0 if v < 0.0 else v
+        out[i] = np.float32(np.nan) if bad else np.float32(floored)

@@ -38,7 +38,7 @@ from geotoolz.core._function import FromFunction, Tap, from_function
 from geotoolz.core._graph import Graph, Input, Join, Merge, Node
 from geotoolz.core._grid import geobox_of, spatial_coords, tile_from_arrays
 from geotoolz.core._hash import config_hash
-from geotoolz.core._jit import elementwise, kernel
+from geotoolz.core._jit import kernel, pixelwise
 from geotoolz.core._json_schema import json_schema
 from geotoolz.core._load import dump, load, load_sandboxed, save
 from geotoolz.core._map import Map, TileOperator
@@ -74,9 +74,8 @@ __all__ = [
     "RaisedError", "ReadError", "Reduce", "Ref", "Role", "RunResult", "Sequential", "ShapeTrace", "Sink",
     "Snapshot", "Switch", "Tap", "TileChangedWarning", "TileError", "TileOperator", "TileSchema",
     "TileSpec", "UnknownOperatorError", "UntrustedOperatorError", "VarSchema", "VarSpec", "WriteError",
-    "as_tile", "check", "chosen_bands", "compile", "config_hash", "draw", "dump", "elementwise",
-    "find_operator", "freeze", "from_config", "from_function", "geobox_of", "image_bands", "is_flags",
-    "is_surface_reflectance", "json_schema", "kernel", "load", "load_sandboxed", "registered_operators",
+    "as_tile", "check", "chosen_bands", "compile", "config_hash", "draw", "dump", "find_operator", "freeze", "from_config", "from_function", "geobox_of", "image_bands", "is_flags",
+    "is_surface_reflectance", "json_schema", "kernel", "load", "load_sandboxed", "pixelwise", "registered_operators",
     "require_physical", "run", "run_detailed", "save", "spatial_coords", "tile_from_arrays", "to_config",
     "verb",
 ]  # fmt: skip

@@ -170,10 +170,11 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
             )
         known = wanted
     if GRID_MAPPING in ds.coords and crs is None and "GeoTransform" in ds.coords[GRID_MAPPING].attrs:
-        geobox_of(ds)
+        _require_same(geobox_of(ds), geobox)
         return ds
     box = geobox_of(ds)
     box = GeoBox(box.shape, box.affine, known)
+    _require_same(box, geobox)
     before = set(ds.coords)
     ds = ds.assign_coords({GRID_MAPPING: spatial_coords(box)[GRID_MAPPING]})
     if GRID_MAPPING not in before:
@@ -181,6 +182,14 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
             f"wrote the grid mapping {GRID_MAPPING!r} ({known if known is not None else 'no CRS known'})"
         )
     return ds
+
+
+def _require_same(box: GeoBox, wanted: GeoBox | None) -> None:
+    if wanted is not None and box != wanted:
+        raise TileError(
+            f"the object has a grid of its own, {box}, and geobox={wanted} was given",
+            fix="leave geobox= out, or reproject; a grid is never relabelled",
+        )
 
 
 def _known_crs(ds: xr.Dataset) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
@@ -71,7 +71,7 @@ class Branch(TileOperator):
                 slots[label] = slot
         return State(state.spec.evolve(variables), slots)
 
-    def _label(self, branch: str, made: str, taken: Mapping[str, Any]) -> str:
+    def _label(self, branch: str, made: str, taken: Container[str]) -> str:
         label = f"{branch}_{made}" if self.prefix else made
         if label in taken:
             raise TileError(
@@ -91,5 +91,6 @@ class Branch(TileOperator):
                 variable = after.variables[made]
                 if made in tile.data_vars and tile.variables[made].data is variable.data:
                     continue
-                found[self._label(name, str(made), {**{str(n): v for n, v in tile.data_vars.items()}, **found})] = variable
+                label = self._label(name, str(made), {*map(str, tile.data_vars), *found})
+                found[label] = variable
         return tile.assign(found)

@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, State
+from geotoolz.core._errors import TileError
 from geotoolz.core._grid import GRID_MAPPING
 
 
@@ -48,24 +49,28 @@ def _build(
     names = [n for n in state.slots if outputs is None or n in outputs]
     fresh: dict[Hashable, xr.Variable] = {}
     encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in base.coords else {}
-    kept = 0
     for name in names:
+        if name in base.coords:
+            raise TileError(
+                f"the pipeline writes {name!r}, which is a coordinate of the tile", fix="choose another name"
+            )
         slot = state.slots[name]
         if slot in program.sources:
             source, original = program.sources[slot]
             if tiles[source] is base and original == name and name in base.data_vars:
-                kept += 1
                 continue
             fresh[name] = tiles[source].variables[original]
         else:
             spec = program.slots[slot]
             fresh[name] = xr.Variable(spec.dims, arrays[slot], spec.dataset_attrs(), encoding, fastpath=True)
-    if kept + sum(1 for n in fresh if n in base.data_vars) == len(base.data_vars):
+    before = list(base.data_vars)
+    if names[: len(before)] == before:
         ds = base.assign(fresh)
-    else:  # something was dropped or renamed
+    else:  # something was dropped, renamed or moved
         held = base.variables
         variables = {n: fresh.get(n, held.get(n)) for n in names}
         ds = xr.Dataset(variables, coords=base.coords)
+        ds.encoding = dict(base.encoding)
     ds.attrs = {k: v for k, v in state.spec.attrs.items() if k != CONFIG_HASH_ATTR}
     return ds
 

@@ -78,6 +78,7 @@ class Builder:
     overrides: Mapping[str, Operator] = field(default_factory=dict)
     slots: list[VarSpec] = field(default_factory=list)
     shapes: list[tuple[int, int]] = field(default_factory=list)
+    leads: list[tuple[int, ...]] = field(default_factory=list)
     sources: dict[int, tuple[str, str]] = field(default_factory=dict)
     temporaries: set[int] = field(default_factory=set)
     instructions: list[Instruction] = field(default_factory=list)
@@ -88,14 +89,15 @@ class Builder:
 
     def begin(self, spec: TileSpec, source: str = "") -> State:
         """Give every variable of an input tile a slot."""
-        slots = {name: self.new_slot(var, spec.shape) for name, var in spec.variables.items()}
+        slots = {name: self.new_slot(var, spec) for name, var in spec.variables.items()}
         self.sources.update({slot: (source, name) for name, slot in slots.items()})
         return State(spec, slots)
 
-    def new_slot(self, spec: VarSpec, shape: tuple[int, int]) -> int:
-        """Return the number of a new slot."""
+    def new_slot(self, spec: VarSpec, tile: TileSpec) -> int:
+        """Return the number of a new slot on a tile."""
         self.slots.append(spec)
-        self.shapes.append(shape)
+        self.shapes.append(tile.shape)
+        self.leads.append(tuple(tile.sizes.get(dim, -1) for dim in spec.dims[:-2]))
         return len(self.slots) - 1
 
     def emit(self, op: Operator, state: State, path: str) -> State:
@@ -123,7 +125,7 @@ class Builder:
             reads = tuple(_slot(local, name, op) for name in call.reads)
             writes = []
             for name in call.writes:
-                slot = self.new_slot(plan.writes.get(name, VarSpec()), state.spec.shape)
+                slot = self.new_slot(plan.writes.get(name, VarSpec()), state.spec)
                 writes.append(slot)
                 if name not in plan.writes:  # between calls of one plan: the kernels' own business
                     self.temporaries.add(slot)
@@ -174,6 +176,8 @@ def _after(plan: Plan, state: State, local: Mapping[str, int]) -> State:
         variables[new] = plan.writes.get(name, spec)
         slots[new] = local[name]
     for name, spec in plan.writes.items():
+        if (name in variables and name not in state.spec.variables) or name in state.spec.sizes:
+            raise TileError(f"{name!r} is taken by another variable or dimension", fix="choose another name")
         if name not in state.spec.variables:
             variables[name] = spec
             slots[name] = local[name]
@@ -201,6 +205,7 @@ class Program:
     states: Mapping[str, State]
     slots: tuple[VarSpec, ...]
     shapes: tuple[tuple[int, int], ...]
+    leads: tuple[tuple[int, ...], ...]
     sources: Mapping[int, tuple[str, str]]
     instructions: tuple[Instruction, ...]
     reductions: tuple[Reduction, ...]
@@ -326,9 +331,10 @@ def compile(
     wanted = _wanted(states, outputs)
     instructions = _needed(builder, wanted)
     return Program(
-        op, specs, states, tuple(builder.slots), tuple(builder.shapes), builder.sources, instructions,
-        tuple(builder.reductions), tuple(builder.unfrozen), tuple(builder.sinks), tuple(builder.notes),
-        wanted, frozenset(builder.temporaries), dict(overrides or {}),
+        op, specs, states, tuple(builder.slots), tuple(builder.shapes), tuple(builder.leads),
+        builder.sources, instructions, tuple(builder.reductions), tuple(builder.unfrozen),
+        tuple(builder.sinks), tuple(builder.notes), wanted, frozenset(builder.temporaries),
+        dict(overrides or {}),
     )  # fmt: skip
 
 

@@ -52,10 +52,9 @@ def run_lazy(
         reductions = [r for r in program.reductions if r.spec.shape == shape]
         if slots or reductions:
             job = Job.of(program, slots, reductions, shape)
-            found, states = _lazy_blocks(job, tiles)
+            found, verdict = _lazy_blocks(job, tiles)
             arrays.update(found)
-            if reductions:
-                verdicts.append(_verdict(job, states))
+            verdicts.extend(verdict)
     built = build_dataset(program, tiles, arrays, wanted)
     if verdicts:
         built = {name: _bound(ds, verdicts) for name, ds in built.items()}
@@ -80,8 +79,7 @@ def _lazy_blocks(job: Job, tiles: Mapping[str, xr.Dataset]) -> tuple[dict[int, A
     sources = {slot: _dask_array(da, tiles, where) for slot, where in job.program.sources.items()
                if _is_read(job, slot)}  # fmt: skip
     rows, cols = _chunks(job, sources)
-    token = tokenize(repr(job.program.op), sorted(job.program.overrides), [a.name for a in sources.values()],
-                     job.wanted, rows, cols)  # fmt: skip
+    token = tokenize(_signature(job), [a.name for a in sources.values()], job.wanted, rows, cols)
     grid: dict[int, list[list[Any]]] = {slot: [] for slot in job.wanted}
     states: list[Any] = []
     for i, (y0, y1) in enumerate(_bounds(rows)):
@@ -101,11 +99,27 @@ def _lazy_blocks(job: Job, tiles: Mapping[str, xr.Dataset]) -> tuple[dict[int, A
             states.append(block[1])
             for slot in job.wanted:
                 spec = job.program.slots[slot]
-                shape = (*_lead(job, spec.dims), *extent.shape)
+                shape = (*job.program.leads[slot], *extent.shape)
                 line[slot].append(da.from_delayed(block[0][slot], shape, spec.dtype))
         for slot in job.wanted:
             grid[slot].append(line[slot])
-    return {slot: _assemble(da, blocks) for slot, blocks in grid.items()}, states
+    arrays = {slot: _assemble(da, blocks) for slot, blocks in grid.items()}
+    return arrays, [_verdict(job, states, token)] if job.reductions else []
+
+
+def _signature(job: Job) -> list[Any]:
+    """Return what makes the chunks of a job what they are: kernels, arguments, no-data, statistics."""
+    calls = [(_code(s.kernel), s.reads, s.writes, s.args, repr(s.footprint)) for s in job.instructions]
+    slots = [(str(spec.dtype), spec.dims, repr(spec.nodata)) for spec in job.program.slots]
+    reductions = [(r.path, r.reads, repr(type(r.op)), repr(r.op)) for r in job.reductions]
+    return [calls, slots, reductions]
+
+
+def _code(fn: Any) -> tuple[Any, ...]:
+    inner = getattr(fn, "fn", fn)
+    code = getattr(inner, "__code__", None)
+    name = (getattr(inner, "__module__", ""), getattr(inner, "__qualname__", ""))
+    return (*name, inner) if code is None else (*name, code.co_code, code.co_names)
 
 
 class _Held:
@@ -129,13 +143,13 @@ def _run_block(
     return run_window(held.job, fetch, Extent(*extent), states), states
 
 
-def _verdict(job: Job, states: list[Any]) -> Any:
+def _verdict(job: Job, states: list[Any], token: str) -> Any:
     from dask.delayed import delayed
 
     for reduction in job.reductions:
         if reduction.op.n_passes(reduction.spec) > 1:
             raise ExecutorError(f"{reduction.path} visits the pixels more than once, and {LAZY}")
-    return delayed(_judge)(_Held(job), states)
+    return delayed(_judge, pure=True)(_Held(job), states, dask_key_name=f"geotoolz-verdict-{token}")
 
 
 def _judge(held: _Held, states: list[list[Any]]) -> bool:
@@ -192,11 +206,6 @@ def _chunks(job: Job, sources: Mapping[int, Any]) -> tuple[tuple[int, ...], tupl
 def _bounds(sizes: tuple[int, ...]) -> list[tuple[int, int]]:
     ends = np.cumsum(sizes)
     return [(int(end - size), int(end)) for size, end in zip(sizes, ends, strict=True)]
-
-
-def _lead(job: Job, dims: tuple[str, ...]) -> tuple[int, ...]:
-    sizes = next(iter(job.program.inputs_spec.values())).sizes
-    return tuple(sizes[dim] for dim in dims[:-2])
 
 
 def _assemble(da: Any, blocks: list[list[Any]]) -> Any:

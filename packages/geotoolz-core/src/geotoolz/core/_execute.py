@@ -114,7 +114,7 @@ def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None 
             results = _call(job, step, arrays, needed, offset)
         if not isinstance(results, tuple):
             results = (results,)
-        _store(job.program, step, results, live)
+        _store(job.program, step, results, live, extent if needed is None else None)
         for slot in {*step.reads, *step.writes}:
             if job.last_use[slot] == index:
                 del live[slot]
@@ -140,22 +140,40 @@ def _call(
     if not isinstance(results, tuple):
         results = (results,)
     for result in results:
-        if result.shape[-2:] != read.shape:
-            raise TileError(
-                f"the kernel of {step.path or 'this step'} returned shape {result.shape}",
-                expected=f"(…, {read.shape[0]}, {read.shape[1]}) as its input",
-            )
+        _check_shape(step, result, read)
     return tuple(read.cut(result, out) for result in results)
 
 
-def _store(program: Program, step: Instruction, results: tuple[Array, ...], live: dict[int, Array]) -> None:
+def _check_shape(step: Instruction, result: Any, read: Extent) -> None:
+    if not isinstance(result, np.ndarray) or result.shape[-2:] != read.shape:
+        got = f"shape {result.shape}" if isinstance(result, np.ndarray) else f"a {type(result).__name__}"
+        raise TileError(
+            f"the kernel of {step.path or 'this step'} returned {got}",
+            expected=f"an array (…, {read.shape[0]}, {read.shape[1]}) as its input",
+        )
+
+
+def _store(
+    program: Program,
+    step: Instruction,
+    results: tuple[Array, ...],
+    live: dict[int, Array],
+    extent: Extent | None,
+) -> None:
     if len(results) != len(step.writes):
         raise TileError(
             f"the kernel of {step.path or 'this step'} returned {len(results)} arrays",
             expected=f"{len(step.writes)}, as its plan says",
         )
     for slot, array in zip(step.writes, results, strict=True):
-        promised = program.slots[slot].dtype
+        if extent is not None:
+            _check_shape(step, array, extent)
+        promised, lead = program.slots[slot].dtype, program.leads[slot]
+        if array.shape[:-2] != lead and slot not in program.temporaries:
+            raise TileError(
+                f"the kernel of {step.path or 'this step'} returned shape {array.shape}",
+                expected=f"dims {program.slots[slot].dims} as its plan says",
+            )
         if array.dtype != promised and slot not in program.temporaries:
             raise TileError(
                 f"the kernel of {step.path or 'this step'} returned {array.dtype}",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from geotoolz.core._compile import Program, Reduction, Unfrozen, compile
-from geotoolz.core._errors import ParameterError
+from geotoolz.core._errors import ParameterError, TileError
 from geotoolz.core._execute import Job
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._reduce import not_frozen
@@ -58,7 +58,9 @@ def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
     loaders = _loaders(data)
     overrides: dict[str, Operator] = {}
     while True:
-        step = _first_unfrozen(op, loaders[0](), overrides)
+        # a Switch may lead the first tile past a step that a later one meets
+        steps = (_first_unfrozen(op, load(), overrides) for load in loaders)
+        step = next((s for s in steps if s is not None), None)
         if step is None:
             return _with_overrides(op, overrides, "")
         overrides[step.path] = step.op.freeze(_statistics(op, step, loaders, overrides, threads))
@@ -132,10 +134,30 @@ def _statistics(
             here = next((u for u in program.unfrozen if u.path == step.path), None)
             if here is None:
                 continue  # a Switch leads this tile past the step
+            _require_alike(step, here)
             state = _gather(program, here, {"": tile}, result, threads)
             merged = state if merged is None else reduce.merge(merged, state)
         result = reduce.finish(merged)
     return result
+
+
+def _require_alike(first: Unfrozen, other: Unfrozen) -> None:
+    """Raise unless a statistic sees the same bands, in the same data types, in two tiles."""
+    seen, found = ({n: u.state.spec.variables[n].dtype for n in _reads(u)} for u in (first, other))
+    if seen != found:
+        raise TileError(
+            f"{first.path or type(first.op).__name__} sees {_listed(found)} in one tile",
+            expected=f"{_listed(seen)}, as in the first",
+            fix="name the bands, and freeze on tiles of one kind",
+        )
+
+
+def _reads(step: Unfrozen) -> tuple[str, ...]:
+    return step.op.statistics(step.state.spec).plan(step.state.spec).all_reads()
+
+
+def _listed(dtypes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} ({dtype})" for name, dtype in dtypes.items()) or "no band"
 
 
 def _gather(

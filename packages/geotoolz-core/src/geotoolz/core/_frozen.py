@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -33,7 +35,7 @@ class FrozenMapping(Mapping[K, V]):
         return len(self._data)
 
     def __hash__(self) -> int:
-        return hash(tuple(self._data.items()))
+        return hash(frozenset(self._data.items()))  # equality does not look at the order either
 
     def __repr__(self) -> str:
         return repr(self._data)
@@ -44,6 +46,8 @@ class FrozenMapping(Mapping[K, V]):
 
 def frozen(value: Any) -> Any:
     """Return `value` with lists as tuples and dicts as `FrozenMapping`, all the way down."""
+    if isinstance(value, np.generic):  # a number is a number, wherever it was computed
+        return value.item()
     if isinstance(value, list | tuple):
         return tuple(frozen(item) for item in value)
     if isinstance(value, Mapping):

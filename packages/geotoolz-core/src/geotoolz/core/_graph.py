@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -175,10 +175,12 @@ class Graph(Operator):
 
     def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
         """Turn `Node` objects into names."""
-        outputs = values["outputs"]
-        if any(isinstance(node, Node) for node in outputs.values()):
-            return _traced(values["inputs"], outputs)
-        return {**values, "inputs": tuple(values["inputs"])}
+        inputs, outputs = values["inputs"], values["outputs"]
+        if isinstance(outputs, Mapping) and any(isinstance(node, Node) for node in outputs.values()):
+            return _traced(inputs, outputs)
+        if isinstance(inputs, str):
+            raise ParameterError(f"inputs={inputs!r}", expected="a list of names")
+        return {**values, "inputs": tuple(inputs) if isinstance(inputs, Iterable) else inputs}
 
     def validate(self) -> None:
         """Check that every name exists and that the steps have an order."""
@@ -190,7 +192,14 @@ class Graph(Operator):
                 raise ParameterError(
                     f"node {name!r} has {sorted(node)}", expected="an operator and its inputs"
                 )
-            for parent in node["inputs"]:
+            parents, join_many = node["inputs"], isinstance(node["operator"], Join)
+            if not isinstance(parents, tuple) or not parents or (len(parents) > 1 and not join_many):
+                raise ParameterError(
+                    f"node {name!r} has the inputs {parents!r}",
+                    expected="a list of names" if join_many else "a list of one name",
+                    fix="" if join_many else "join several tiles first, with a Merge node",
+                )
+            for parent in parents:
                 if parent not in known:
                     raise ParameterError(
                         f"node {name!r} reads {parent!r}, which does not exist{nearest(parent, known)}"

@@ -98,10 +98,12 @@ def _shifted(kept: Affine, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> 
     if kept.b != 0 or kept.d != 0 or kept.a == 0 or kept.e == 0 or x.size == 0 or y.size == 0:
         return None
     col, row = (x[0] - kept.c) / kept.a - 0.5, (y[0] - kept.f) / kept.e - 0.5
+    if not np.isfinite(col) or not np.isfinite(row):
+        return None
     c, r = round(float(col)), round(float(row))
-    last_col, last_row = (x[-1] - kept.c) / kept.a - 0.5, (y[-1] - kept.f) / kept.e - 0.5
-    offsets = (col - c, row - r, last_col - (c + x.size - 1), last_row - (r + y.size - 1))
-    if max(abs(float(o)) for o in offsets) > _TOLERANCE:
+    cols, rows = (x - kept.c) / kept.a - 0.5 - np.arange(c, c + x.size), (y - kept.f) / kept.e - 0.5
+    rows -= np.arange(r, r + y.size)
+    if not (np.abs(cols).max() <= _TOLERANCE and np.abs(rows).max() <= _TOLERANCE):
         return None
     # written out: affine's own operators change their spelling between versions 2 and 3
     return Affine(kept.a, 0.0, kept.c + c * kept.a, 0.0, kept.e, kept.f + r * kept.e)
@@ -122,7 +124,7 @@ def _spacing(values: np.ndarray[Any, Any], dim: str, known: float | None) -> flo
         return float(known)
     step = (float(values[-1]) - float(values[0])) / (values.size - 1)
     wanted = float(values[0]) + step * np.arange(values.size)
-    if step == 0 or np.abs(values - wanted).max() > abs(step) * 0.01:
+    if not step or not np.abs(values - wanted).max() <= abs(step) * 0.01:  # NaN is not regular either
         raise TileError(f"the {dim} coordinates are not regularly spaced", expected="one affine grid")
     return step
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import _registry
 from geotoolz.core._config import REF_TARGET, TARGET
 from geotoolz.core._operator import Operator, model_of
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import GenerateJsonSchema
 
 _PLACE = {"type": "string", "pattern": r"^\$\{.+\}$", "description": "a variable: ${name} or ${name:default}"}
 
@@ -45,9 +49,12 @@ def json_schema(cls: type[Operator] | None = None) -> dict[str, Any]:
 
 
 def _operator_schema(path: str, cls: type[Operator], defs: dict[str, Any]) -> dict[str, Any]:
-    schema = model_of(cls).model_json_schema(ref_template="#/$defs/{model}", mode="validation")
+    schema = model_of(cls).model_json_schema(
+        ref_template="#/$defs/{model}", mode="validation", schema_generator=_generator()
+    )
     for name, inner in schema.pop("$defs", {}).items():
         defs.setdefault(name, _ref_schema() if name == "Ref" else inner)
+    schema = _with_operators(schema)
     properties = {
         name: {"anyOf": [_untitled(prop), _PLACE]} for name, prop in schema.get("properties", {}).items()
     }
@@ -59,6 +66,27 @@ def _operator_schema(path: str, cls: type[Operator], defs: dict[str, Any]) -> di
         "required": [TARGET, *schema.get("required", [])],
         "additionalProperties": False,
     }
+
+
+@cache
+def _generator() -> type[GenerateJsonSchema]:
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Generator(GenerateJsonSchema):
+        def callable_schema(self, schema: Any) -> dict[str, Any]:
+            """No text holds a function: nothing is valid."""
+            return {"not": {}}
+
+    return Generator
+
+
+def _with_operators(schema: Any) -> Any:
+    """Return a schema with references where pydantic left the mark of an operator."""
+    if isinstance(schema, dict):
+        if "x-operator" in schema:
+            return {"$ref": "#/$defs/Operator"}
+        return {key: _with_operators(value) for key, value in schema.items()}
+    return [_with_operators(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def _untitled(prop: dict[str, Any]) -> dict[str, Any]:

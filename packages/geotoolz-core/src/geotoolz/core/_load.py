@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -103,6 +104,7 @@ def load_sandboxed(
     """
     document = parse(text, limits=limits or Limits())
     value = interpolate(document.value, variables or {}, env=False, line_of=document.line_of)
+    _refuse_numbers(value)
     steps = _count_targets(value)
     if steps > max_steps:
         raise ConfigError(f"the pipeline has {steps} operators", expected=f"at most {max_steps}")
@@ -259,6 +261,21 @@ def _collected_refs(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return [_collected_refs(v, folder) for v in value]
     return value
+
+
+def _refuse_numbers(value: Any) -> None:
+    """Refuse what the text itself may not say either: it may have come in by ``${name:default}``."""
+    if isinstance(value, Mapping):
+        if value.get(TARGET) == REF_TARGET:
+            raise UntrustedOperatorError(f"{REF_TARGET} is not allowed here (reads_files)")
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _refuse_numbers(item)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"the number {value} is not allowed here")
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ConfigError(f"a number of {value.bit_length()} bits is not allowed here")
 
 
 def _count_targets(value: Any) -> int:

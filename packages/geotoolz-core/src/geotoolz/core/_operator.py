@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 from geotoolz.core import _registry
@@ -91,14 +90,16 @@ class Operator:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other) or not isinstance(other, Operator):
             return NotImplemented
-        from geotoolz.core._config import to_config, unconfigurable
+        from geotoolz.core._config import normalised, to_config, unconfigurable
 
         if unconfigurable(self) or unconfigurable(other):
             return self.parameters() == other.parameters()
-        return to_config(self) == to_config(other)  # NaN parameters compare by their spelling
+        # NaN parameters compare by their spelling
+        return bool(normalised(to_config(self)) == normalised(to_config(other)))
 
     def __hash__(self) -> int:
-        return hash((type(self), repr(self)))
+        # equal operators may list the keys of a mapping in another order: letters without their order
+        return hash((type(self), "".join(sorted(repr(self)))))
 
     def __repr__(self) -> str:
         shown = [
@@ -166,8 +167,8 @@ class Operator:
         return core_schema.is_instance_schema(cls)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, str]:
-        return {"$ref": "#/$defs/Operator"}
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, bool]:
+        return {"x-operator": True}  # `json_schema` puts the reference; pydantic follows those it knows
 
 
 def join(path: str, step: str) -> str:
@@ -223,9 +224,17 @@ def _mapped(value: Any, path: str, change: Callable[[str, Operator], Operator]) 
     return value
 
 
-@cache
-def model_of(cls: type[Any]) -> type[pydantic.BaseModel]:
+_models: dict[Any, type[pydantic.BaseModel]] = {}
+
+
+def model_of(cls: type[Operator]) -> type[pydantic.BaseModel]:
     """Return the pydantic model of an operator's parameters, built at the first use."""
+    if cls not in _models:
+        _models[cls] = _modelled(cls)
+    return _models[cls]
+
+
+def _modelled(cls: type[Operator]) -> type[pydantic.BaseModel]:
     import pydantic
 
     hints = get_type_hints(cls, include_extras=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from geotoolz.core._errors import QuantityError
+from geotoolz.core._errors import QuantityError, TileError
 from geotoolz.core._specs import TileSpec, VarSpec
 
 FLAG_NAMES = frozenset(
@@ -27,11 +27,29 @@ def is_flags(name: str, spec: VarSpec) -> bool:
 
 
 def image_bands(tile: TileSpec) -> tuple[str, ...]:
-    """Return the variables of a tile that hold measurements: no flags, no masks, no text."""
+    """Return the variables of a tile that hold measurements of a sensor, or what was made of them.
+
+    Flags, masks and elevation are none.
+
+    Raises
+    ------
+    TileError
+        If a variable has ``y`` and ``x`` in another order or place: it would be passed over.
+    """
+    for name, spec in tile.variables.items():
+        if "y" in spec.dims and "x" in spec.dims and spec.dims[-2:] != ("y", "x"):
+            raise TileError(
+                f"variable {name!r} has dims {spec.dims}",
+                expected="(y, x) or (time, y, x)",
+                fix="transpose it, or call geotoolz.core.as_tile(ds)",
+            )
     return tuple(
         name
         for name, spec in tile.variables.items()
-        if spec.dtype.kind in "iuf" and spec.dims[-2:] == ("y", "x") and not is_flags(name, spec)
+        if spec.dtype.kind in "iuf"
+        and spec.dims[-2:] == ("y", "x")
+        and spec.quantity != "elevation"
+        and not is_flags(name, spec)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import xarray as xr
@@ -161,8 +161,8 @@ def _program(
     return compile(op, spec, wanted, overrides=overrides)
 
 
-def _spec(tile: Tiles) -> TileSpec | dict[str, TileSpec]:
-    if not isinstance(tile, xr.Dataset):
+def _spec(tile: Any) -> TileSpec | dict[str, TileSpec]:
+    if _is_named(tile):
         return {name: TileSpec.of(one) for name, one in tile.items()}
     return TileSpec.of(tile)
 
@@ -304,10 +304,7 @@ def merge_states(reductions: Sequence[Reduction], partial: Sequence[list[Any]]) 
 
 
 def _allocate(job: Job, slot: int) -> Array:
-    spec = job.program.slots[slot]
-    sizes = next(iter(job.program.inputs_spec.values())).sizes
-    lead = tuple(sizes[dim] for dim in spec.dims[:-2])
-    return np.empty((*lead, *job.shape), spec.dtype)
+    return np.empty((*job.program.leads[slot], *job.shape), job.program.slots[slot].dtype)
 
 
 def _owned(job: Job, slot: int, array: Array) -> Array:
@@ -335,10 +332,15 @@ def _stepwise(op: Operator) -> bool:
 
 
 def _is_lazy(tile: Tiles) -> bool:
-    datasets = [tile] if isinstance(tile, xr.Dataset) else list(tile.values())
-    return any(map(_has_chunks, datasets))
+    datasets: list[Any] = list(tile.values()) if _is_named(tile) else [tile]
+    return any(_has_chunks(TileSpec.require_dataset(ds)) for ds in datasets)
+
+
+def _is_named(tile: Any) -> TypeGuard[Mapping[str, xr.Dataset]]:
+    return isinstance(tile, Mapping) and not isinstance(tile, xr.Dataset)
 
 
 def _has_chunks(ds: xr.Dataset) -> bool:
     held = ds.variables
-    return any(held[name].chunks is not None for name in ds.data_vars)
+    # Variable.chunks checks a runtime protocol, which costs more per variable than planning a step
+    return any(getattr(held[name]._data, "chunks", None) is not None for name in ds.data_vars)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -52,7 +52,7 @@ class Sequential(TileOperator):
         operators = values["operators"]
         if isinstance(operators, Operator):
             raise ParameterError("Sequential got one operator", expected="a list of operators")
-        return {"operators": tuple(operators)}
+        return {"operators": tuple(operators) if isinstance(operators, Iterable) else operators}
 
     def validate(self) -> None:
         """Refuse sinks that are not last."""

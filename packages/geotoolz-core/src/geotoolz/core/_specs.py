@@ -81,6 +81,8 @@ class VarSpec:
         if "_FillValue" in attrs:
             attrs = {k: v for k, v in attrs.items() if k != "_FillValue"}
             nodata = nodata.item() if isinstance(nodata, np.generic) else nodata
+            if variable.dtype.kind == "f" and isinstance(nodata, int | float):
+                nodata = float(variable.dtype.type(nodata))  # 0.1 in float32 is not 0.1 in float64
         return cls(variable.dims, variable.dtype, nodata, attrs)  # type: ignore[arg-type]
 
 
@@ -112,18 +114,24 @@ class TileSpec:
     @classmethod
     def of(cls, ds: xr.Dataset) -> TileSpec:
         """Describe a Dataset; no pixel is read."""
-        if not isinstance(ds, xr.Dataset):
-            raise TileError(
-                f"got {type(ds).__name__}",
-                expected="an xarray.Dataset with dims (y, x) or (time, y, x)",
-                fix="make one with geotoolz.core.as_tile(obj)",
-            )
+        cls.require_dataset(ds)
         sizes = ds.sizes
         if "y" not in sizes or "x" not in sizes:
             geobox_of(ds)  # says what is wrong and what to do
         held = ds.variables
         variables = {str(n): VarSpec.of(held[n]) for n in ds.data_vars}
         return cls(variables, dict(sizes), lambda: geobox_of(ds), (0, 0), ds.attrs)  # type: ignore[arg-type]
+
+    @staticmethod
+    def require_dataset(ds: Any) -> xr.Dataset:
+        """Return a Dataset as it is; raise for anything else."""
+        if not isinstance(ds, xr.Dataset):
+            raise TileError(
+                f"got {type(ds).__name__}",
+                expected="an xarray.Dataset with dims (y, x) or (time, y, x)",
+                fix="make one with geotoolz.core.as_tile(obj)",
+            )
+        return ds
 
     @cached_property
     def geobox(self) -> GeoBox | None:

@@ -10,6 +10,8 @@ import xarray as xr
 
 from geotoolz.core._errors import ExecutorError, GeotoolzError
 from geotoolz.core._operator import Operator
+from geotoolz.core._sink import Sink
+from geotoolz.core._specs import TileSpec
 
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
@@ -36,7 +38,7 @@ def interpret(
         raise ExecutorError(f"{type(op).__name__} takes one tile")
     for observer in observers:
         observer.start(op, tile)
-    result = _step(op, tile, "", observers)
+    result = _step(op, tile, "", observers, tile)
     for observer in observers:
         observer.finish(result)
     return result
@@ -57,16 +59,16 @@ def _graph_watched(op: Operator, tile: Any, observers: Sequence[Observer], run: 
     return result
 
 
-def _step(op: Operator, tile: xr.Dataset, path: str, observers: Sequence[Observer]) -> xr.Dataset:
-    from geotoolz.core._run import run
-
+def _step(
+    op: Operator, tile: xr.Dataset, path: str, observers: Sequence[Observer], original: xr.Dataset
+) -> xr.Dataset:
     inner = getattr(op, "interpret", None)
     try:
         if inner is not None:
-            result = inner(tile, path, lambda o, t, p: _step(o, t, p, observers))
+            result = inner(tile, path, lambda o, t, p: _step(o, t, p, observers, original))
             return _checked(result, op, path)
         started = time.perf_counter()
-        result = op.apply(tile) if getattr(op, "opaque", False) else run(op, tile)  # type: ignore[attr-defined]
+        result = _applied(op, tile, original)
     except GeotoolzError as error:
         if path and getattr(error, "path", None) is None:
             located = error.prefixed(f"{path} ({type(op).__name__})")
@@ -77,6 +79,32 @@ def _step(op: Operator, tile: xr.Dataset, path: str, observers: Sequence[Observe
     for observer in observers:
         observer.step(path, op, result, time.perf_counter() - started)
     return result
+
+
+def _applied(op: Operator, tile: xr.Dataset, original: xr.Dataset) -> Any:
+    """Apply one step that is not followed any deeper."""
+    from geotoolz.core._run import _stepwise, run
+
+    if getattr(op, "opaque", False):
+        return op.apply(tile)  # type: ignore[attr-defined]
+    if _stepwise(op):
+        raise ExecutorError(
+            f"{type(op).__name__} cannot hold Tap or from_function steps", fix="use them in a Sequential"
+        )
+    if isinstance(op, Sink):
+        created = _created(tile, original)
+        op.check_tile(TileSpec.of(tile), created)
+        op.write(tile, created=created)
+        return tile
+    result = run(op, tile)
+    return next(iter(result.values())) if isinstance(result, dict) and len(result) == 1 else result
+
+
+def _created(tile: xr.Dataset, original: xr.Dataset) -> tuple[str, ...]:
+    """Return the variables that are new since the pipeline began, or those that changed."""
+    names, before, after = list(map(str, tile.data_vars)), original.variables, tile.variables
+    new = tuple(n for n in names if n not in original.data_vars)
+    return new or tuple(n for n in names if after[n].data is not before[n].data)
 
 
 def _checked(result: Any, op: Operator, path: str) -> xr.Dataset:

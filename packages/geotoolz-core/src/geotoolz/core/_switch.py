@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -118,9 +119,7 @@ class Raise(TileOperator):
         """Raise."""
         from geotoolz.core._errors import RaisedError
 
-        raise RaisedError(self.message.format_map(_Attrs(state.spec.attrs)))
-
-
-class _Attrs(dict[str, object]):
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
+        attrs = state.spec.attrs
+        # no str.format: its mini-language reaches into objects and pads to any width
+        text = re.sub(r"\{([\w:.-]+)\}", lambda m: str(attrs.get(m[1], m[0])), self.message)
+        raise RaisedError(text)

@@ -17,6 +17,7 @@ import yaml
 from geotoolz.core._errors import ConfigError
 
 _INT = re.compile(r"[-+]?[0-9]+")
+_DIGITS = 1000  # far above any parameter, and below where Python itself refuses
 _OCT, _HEX = re.compile(r"0o[0-7]+"), re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INF = re.compile(r"([-+]?)\.(inf|Inf|INF)")
@@ -74,6 +75,8 @@ def scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
+        if len(text) > _DIGITS:
+            raise ConfigError(f"a number has {len(text)} digits", expected=f"at most {_DIGITS}")
         return int(text)
     if _OCT.fullmatch(text):
         return int(text[2:], 8)
@@ -108,30 +111,33 @@ def parse(text: str, *, limits: Limits | None = None) -> Document:
         With the line.
     """
     try:
-        if limits is not None:
-            _prescan(text, limits)
+        _prescan(text, limits)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[str, int] = {}
+        value: Any = None if node is None else _value(node, "", lines, strict=limits is not None)
     except yaml.YAMLError as error:
         raise ConfigError(_explained(error), expected="a YAML document") from error
     except RecursionError as error:
-        raise ConfigError("the text is nested too deeply") from error
-    lines: dict[str, int] = {}
-    value = None if node is None else _value(node, "", lines, strict=limits is not None)
+        raise ConfigError("the text is nested too deeply, or an alias holds itself") from error
     return Document(value, lines)
 
 
-def _prescan(text: str, limits: Limits) -> None:
-    if len(text.encode()) > limits.size:
-        raise ConfigError(f"the text has {len(text.encode())} bytes", expected=f"at most {limits.size}")
+def _prescan(text: str, limits: Limits | None) -> None:
+    """Refuse tags; and whatever an untrusted text may not have."""
+    size = len(text.encode("utf-8", "replace"))
+    if limits is not None and size > limits.size:
+        raise ConfigError(f"the text has {size} bytes", expected=f"at most {limits.size}")
     depth = nodes = 0
     # the pure-Python parser: the C one crashes on deep nesting
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark is not None else 0
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ConfigError(f"line {line}: anchors and aliases are not allowed here")
         tag = getattr(event, "tag", None)
         if tag:
-            raise ConfigError(f"line {line}: tags such as {tag!r} are not allowed here")
+            raise ConfigError(f"line {line}: tags such as {tag!r} are not supported")
+        if limits is None:
+            continue
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise ConfigError(f"line {line}: anchors and aliases are not allowed here")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > limits.scalar:
             raise ConfigError(
                 f"line {line}: a value has {len(event.value)} characters", expected=f"at most {limits.scalar}"

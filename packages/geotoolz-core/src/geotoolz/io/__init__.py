@@ -9,6 +9,7 @@ from geotoolz.io._gdal import close_handles
 from geotoolz.io._notices import MetadataWarning, SuspiciousValuesWarning, forget_notices
 from geotoolz.io._open import describe, open_tile
 from geotoolz.io._reader import SceneReader, open_scene
+from geotoolz.io._variables import name_suspicious
 from geotoolz.io._write import WriteCOG, write_tile
 from geotoolz.io._zarr import open_zarr, write_zarr
 
@@ -24,6 +25,7 @@ __all__ = [
     "flag_attrs",
     "forget_notices",
     "identify",
+    "name_suspicious",
     "open_scene",
     "open_tile",
     "open_zarr",

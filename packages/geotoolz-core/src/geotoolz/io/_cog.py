@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -66,76 +67,84 @@ class Encoding:
         return chosen
 
 
-def write_cog(
-    path: Path, layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any], encoding: Encoding
+def write_cogs(
+    files: Mapping[str, Sequence[Layer]], geobox: GeoBox, attrs: Mapping[str, Any], encoding: Encoding
 ) -> None:
-    """Write layers of one dtype to a file that appears complete or not at all.
+    """Write files that appear complete and together, or not at all.
 
-    The file is encoded under a temporary name in the same folder, opened again and checked, then
-    moved into place.
+    Every file is encoded under a temporary name in its own folder, opened again and checked; when
+    all of them are there, they are moved into place.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Layer
+        Path → the layers of one dtype that it holds.
+    geobox : odc.geo.geobox.GeoBox
+        Grid of all layers.
+    attrs : mapping
+        The tile's attributes.
+    encoding : Encoding
+        How the files are encoded.
 
     Raises
     ------
     WriteError
-        If the folder cannot be written, the disk is full, or what was written reads back
+        If a folder cannot be written, the disk is full, or what was written reads back
         differently; nothing is left behind.
     """
+    ready: list[tuple[Path, Path]] = []
+    try:
+        for name, layers in files.items():
+            path = Path(name)
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
+            ready.append((temporary, path))
+            with _write_errors(path):
+                if path.is_dir():
+                    raise IsADirectoryError(f"{path} is a folder")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _encode(temporary, layers, geobox, attrs, encoding)
+                _check_file(temporary, layers)
+                with temporary.open("rb") as handle:
+                    os.fsync(handle.fileno())
+        for temporary, path in ready:
+            with _write_errors(path):
+                _commit(temporary, path)
+    finally:
+        for temporary, path in ready:
+            if path.parent.is_dir():  # GDAL's own temporary files begin with the same name
+                for left in path.parent.glob(f"{escape(temporary.name)}*"):
+                    left.unlink(missing_ok=True)
+
+
+def _encode(
+    path: Path, layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any], encoding: Encoding
+) -> None:
     import rasterio
     from rasterio.shutil import copy
 
-    description = vrt_of(layers, geobox, attrs)
-    with replacing(path) as temporary:
-        with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES", GDAL_TIFF_INTERNAL_MASK="YES"):
-            copy(description, str(temporary), driver="COG", **encoding.options(layers))
-        _check_file(temporary, layers)
+    with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
+        copy(vrt_of(layers, geobox, attrs), str(path), driver="COG", **encoding.options(layers))
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Lend a temporary name beside a path, and move the file into place if all went well.
-
-    Raises
-    ------
-    WriteError
-        Instead of any error of the file system or of GDAL.
-    """
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of the file system and of GDAL into `WriteError`."""
     from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through; no RasterioError
     from rasterio.errors import RasterioError
 
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if not temporary.is_file():
-            raise WriteError(f"{path}: nothing was written", fix="check the disk's free space")
-        _commit(temporary, path)
+        yield
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        if isinstance(error, GeotoolzError) and not isinstance(error, WriteError):
-            raise WriteError(f"{path} could not be written: {error.found}", fix=_advice(path)) from error
-        if isinstance(error, WriteError):
-            raise
-        raise WriteError(f"{path} could not be written: {_reason(error)}", fix=_advice(path)) from error
-    finally:
-        if path.parent.is_dir():
-            for left in path.parent.glob(f"{_escaped(temporary.name)}*"):
-                left.unlink(missing_ok=True)
-
-
-def _escaped(name: str) -> str:
-    from glob import escape
-
-    return escape(name)
-
-
-def _advice(path: Path) -> str:
-    return f"check that {path.parent} is a folder that can be written and that its disk has space"
+        said = error.found if isinstance(error, GeotoolzError) else _reason(error)
+        raise WriteError(
+            f"{path} could not be written: {said}",
+            fix=f"check that {path.parent} is a folder that can be written and that its disk has space",
+        ) from error
 
 
 def _commit(temporary: Path, path: Path) -> None:
     """Move the sidecar, then the file: who sees the file sees the sidecar too."""
     sidecar, new = Path(f"{path}{_SIDECAR}"), Path(f"{temporary}{_SIDECAR}")
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
     if new.is_file():
         new.replace(sidecar)
         temporary.replace(path)

@@ -98,9 +98,9 @@ def choose_target(
                 fix="a geobox says both: leave the others out",
             )
         return _of_geobox(geobox, grids, origin)
-    systems = {str(grid.crs): name for name, grid in grids.items()}
-    if len(systems) > 1:
-        listed = ", ".join(f"{name} in {crs}" for crs, name in systems.items())
+    first = next(iter(grids.values())).crs
+    if any(grid.crs != first for grid in grids.values()):
+        listed = ", ".join(f"{name} in {grid.crs}" for name, grid in grids.items())
         raise GridMismatchError(
             f"the bands of {origin} have different reference systems: {listed}",
             expected="one reference system",

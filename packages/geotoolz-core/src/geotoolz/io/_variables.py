@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from geotoolz.core._errors import ParameterError
+from geotoolz.core._errors import ParameterError, QuantityError
 from geotoolz.core._specs import VarSpec
 from geotoolz.io._bands import BandDef
 from geotoolz.io._flags import flag_attrs
@@ -53,7 +53,13 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
     declared = asset.declared
     declared = replace(declared, nodata=in_file if in_file is not None else _typed(declared.nodata, dtype))
     own_offset = offset.get(asset.name) if isinstance(offset, Mapping) else offset
-    radiometry = decide(info.product, asset.band, _scales(declared, header, position), own_offset)
+    declared = _scales(declared, header, position)
+    try:
+        radiometry = decide(info.product, asset.band, declared, own_offset)
+    except QuantityError:
+        if not raw:
+            raise
+        radiometry = Radiometry(nodata=declared.nodata, quantity="dn", units="1")
     flags = _is_flags(asset.band)
     source = Source(header.path, asset.index, grid, dtype, radiometry.nodata, nearest=flags)
     scaled = not raw and not flags and (radiometry.applies or radiometry.quantity in _FLOATING)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ import xarray as xr
 from geotoolz.core import Sink, TileSpec, VarSpec
 from geotoolz.core._errors import ParameterError, TileError
 from geotoolz.core._grid import geobox_of
-from geotoolz.io._cog import Encoding, write_cog
+from geotoolz.io._cog import Encoding, write_cogs
 from geotoolz.io._gdal import is_remote
 from geotoolz.io._template import expand, fields_of
 from geotoolz.io._vrt import Layer, gdal_type
@@ -26,8 +25,9 @@ class WriteCOG(Sink):
     One file per variable where the path has ``{band}``, otherwise one file with all of them, which
     then need one dtype and one no-data value. Names become band descriptions; units, scale, offset
     and all attributes become tags, so `open_tile` gives the same tile back. Class maps
-    (``flag_values``, ``flag_meanings``) open with names and colours in QGIS. A file appears complete
-    or not at all: it is written under a temporary name, opened again, checked and moved into place.
+    (``flag_values``, ``flag_meanings``) open with names and colours in QGIS. Files appear
+    complete and together or not at all: each is written under a temporary name, opened again and
+    checked, then all are moved into place.
     Equal tiles give equal bytes.
 
     Parameters
@@ -157,9 +157,8 @@ class WriteCOG(Sink):
         files = self._plan(TileSpec.of(tile), created)
         geobox = geobox_of(tile)
         encoding = Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
-        for path, names in files.items():
-            layers = [_layer(name, tile[name]) for name in names]
-            write_cog(Path(path), layers, geobox, tile.attrs, encoding)
+        layers = {path: [_layer(name, tile[name]) for name in names] for path, names in files.items()}
+        write_cogs(layers, geobox, tile.attrs, encoding)
         return tuple(files)
 
 

@@ -6,43 +6,50 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import elementwise, kernel
+from geotoolz.core import kernel, pixelwise
 
 
-@elementwise
-def to_float32(value: Any, nodata: Any) -> Any:
-    """Return a value as float32, NaN for no-data."""
-    return np.float32(np.nan) if value == nodata else np.float32(value)
+@pixelwise(np.float32)
+def to_float32(out: Any, values: Any, nodata: Any) -> None:
+    """Write values as float32, NaN for no-data."""
+    for i in range(out.size):
+        v = values[i]
+        out[i] = np.float32(np.nan) if v == nodata else np.float32(v)
 
 
-@elementwise
-def scale(value: Any, nodata: Any, factor: Any, offset: Any) -> Any:
-    """Return ``value · factor + offset`` rounded once to float32, NaN for no-data."""
-    return np.float32(np.nan) if value == nodata else np.float32(np.float64(value) * factor + offset)
+@pixelwise(np.float32)
+def scale(out: Any, values: Any, nodata: Any, factor: Any, offset: Any) -> None:
+    """Write ``value · factor + offset``, rounded once to float32; NaN for no-data."""
+    for i in range(out.size):
+        v = values[i]
+        scaled = np.float32(np.float64(v) * factor + offset)
+        out[i] = np.float32(np.nan) if v == nodata else scaled
 
 
-@elementwise
-def clip(value: Any, nodata: Any, low: Any, high: Any) -> Any:
-    """Return a value limited to ``low … high`` as float32, NaN for no-data."""
-    v = np.float32(value)
-    if value == nodata or v != v:
-        return np.float32(np.nan)
-    if low != low:
-        return np.float32(np.nan)
-    return min(max(v, np.float32(low)), np.float32(high))
+@pixelwise(np.float32)
+def clip(out: Any, values: Any, nodata: Any, low: Any, high: Any) -> None:
+    """Write values limited to ``low … high`` as float32; NaN for no-data and unknown limits."""
+    lowest, highest = np.float32(low), np.float32(high)
+    for i in range(out.size):
+        v = np.float32(values[i])
+        bad = (values[i] == nodata) | (v != v) | (lowest != lowest)
+        limited = lowest if v < lowest else v
+        limited = highest if limited > highest else limited
+        out[i] = np.float32(np.nan) if bad else limited
 
 
-@elementwise
-def stretch(value: Any, nodata: Any, low: Any, high: Any, limit: Any) -> Any:
-    """Return ``(value − low) / (high − low)`` as float32, NaN for no-data and for 0/0."""
-    v = np.float64(value)
+@pixelwise(np.float32)
+def stretch(out: Any, values: Any, nodata: Any, low: Any, high: Any, limit: Any) -> None:
+    """Write ``(value − low) / (high − low)`` as float32; NaN for no-data and for 0/0."""
     width = high - low
-    if value == nodata or v != v or width != width or width == 0:
-        return np.float32(np.nan)
-    r = (v - low) / width
-    if limit:
-        r = min(max(r, 0.0), 1.0)
-    return np.float32(r)
+    for i in range(out.size):
+        v = np.float64(values[i])
+        r = (v - low) / width
+        if limit:
+            r = 0.0 if r < 0.0 else r
+            r = 1.0 if r > 1.0 else r
+        bad = (values[i] == nodata) | (v != v) | (width != width) | (width == 0)
+        out[i] = np.float32(np.nan) if bad else np.float32(r)
 
 
 @kernel

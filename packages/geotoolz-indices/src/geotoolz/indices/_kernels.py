@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import elementwise
+from geotoolz.core import pixelwise
 
 
-@elementwise
-def normalized_difference(a: Any, b: Any, nodata_a: Any, nodata_b: Any) -> Any:
-    """Return ``(a − b) / (a + b)`` as float32; NaN for no-data and where the sum is 0."""
-    x, y = np.float32(a), np.float32(b)
-    total = x + y
-    if a == nodata_a or b == nodata_b or total == np.float32(0):
-        return np.float32(np.nan)
-    return (x - y) / total
+@pixelwise(np.float32, arrays=2)
+def normalized_difference(out: Any, a: Any, b: Any, nodata_a: Any, nodata_b: Any) -> None:
+    """Write ``(a − b) / (a + b)`` as float32; NaN for no-data and where the sum is 0."""
+    for i in range(out.size):
+        x, y = np.float32(a[i]), np.float32(b[i])
+        total = x + y
+        # `|` and one selection instead of branches: the loop becomes vector instructions
+        bad = (a[i] == nodata_a) | (b[i] == nodata_b) | (total == np.float32(0))
+        ratio = (x - y) / total
+        out[i] = np.float32(np.nan) if bad else ratio

@@ -1,0 +1,43 @@
+"""``geotoolz check``: is this pipeline right for these scenes?"""
+
+from __future__ import annotations
+
+import typer
+
+from geotoolz._cli._options import AoiOption, JsonOption, PipelineArg, ResOption, SetOption, SourceArg
+
+
+def check(
+    pipeline: PipelineArg,
+    source: SourceArg,
+    aoi: AoiOption = None,
+    res: ResOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a pipeline against scenes before a pixel is read.
+
+    Exit code 2 if there is an error, 0 otherwise.
+    """
+    from geotoolz._cli._console import say, say_json
+    from geotoolz._cli._findings import examine, print_findings
+    from geotoolz._cli._options import load_pipeline, parse_aoi
+    from geotoolz._cli._scenes import counted, open_scenes
+
+    op = load_pipeline(pipeline, set_)
+    area = parse_aoi(aoi)
+    scenes = open_scenes(source, area)
+    findings = examine(op, scenes.sources(), {"aoi": area, "resolution": res})
+    errors = sum(finding.level == "error" for finding in findings)
+    if as_json:
+        say_json({
+            "pipeline": pipeline, "config_hash": op.config_hash(), "scenes": len(scenes), "errors": errors,
+            "findings": [{"level": f.level, "path": f.path, "operator": f.operator, "message": f.message, "tile": f.tile}
+                         for f in findings],
+        })  # fmt: skip
+    else:
+        print_findings(findings, len(scenes))
+        verdict = counted(errors, "error") if errors else "nothing stands against it"
+        say(f"{pipeline} on {counted(len(scenes), 'scene')}: {verdict}")
+    if errors:
+        raise typer.Exit(2)

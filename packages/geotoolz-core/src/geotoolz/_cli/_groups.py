@@ -1,0 +1,76 @@
+"""Groups of installed packages: listed by their metadata, imported when they are used."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+GROUP = "geotoolz.cli"
+
+
+class RootGroup(TyperGroup):
+    """The root: its own commands, and a group per entry point of ``geotoolz.cli``."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List the own commands, then the packages."""
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in sorted(_points()) if name not in own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return an own command, or a stand-in for a package's group."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        point = _points().get(cmd_name)
+        return None if point is None else _stand_in(point)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command; a misspelt one is answered with the nearest, the packages' included."""
+        for name in _points():
+            self.commands.setdefault(name, _stand_in(_points()[name]))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands in two sections."""
+        own = set(self.commands) - set(_points())
+        names = self.list_commands(ctx)
+        for title, chosen in (("Commands", [n for n in names if n in own]), ("Packages", [n for n in names if n not in own])):
+            rows = [(name, self.get_command(ctx, name).get_short_help_str(200)) for name in chosen]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class _StandIn(TyperGroup):
+    """Knows name and help text of a package's group; loads it when it is called."""
+
+    point: EntryPoint
+
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Hand over to the package's own group."""
+        return _load(self.point).make_context(info_name, args, parent, **extra)
+
+
+def _stand_in(point: EntryPoint) -> _StandIn:
+    made = _StandIn(name=point.name, help=_summary(point), rich_markup_mode=None)
+    made.point = point
+    return made
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _summary(point: EntryPoint) -> str:
+    """Return the one-line description of the distribution that brings a group."""
+    if point.dist is None:
+        return ""
+    return point.dist.metadata["Summary"] or ""
+
+
+def _load(point: EntryPoint) -> Any:
+    app = point.load()
+    return typer.main.get_command(app) if isinstance(app, typer.Typer) else app

@@ -1,0 +1,72 @@
+"""``geotoolz info``: what is at a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geotoolz._cli._options import JsonOption, SourceArg
+
+if TYPE_CHECKING:
+    from geotoolz.core import TileSpec
+
+
+def info(source: SourceArg, as_json: JsonOption = False) -> None:
+    """Describe a scene, a folder of scenes or a catalog, without reading pixels."""
+    from geotoolz._cli._catalog import print_summary
+    from geotoolz._cli._console import say, say_json
+    from geotoolz._cli._scenes import open_scenes
+    from geotoolz.io import describe
+
+    if Path(source).suffix.lower() in (".tif", ".tiff", ".jp2", ".vrt"):
+        name, spec = "", describe(source)
+    else:
+        scenes = open_scenes(source)
+        if len(scenes) != 1:
+            print_summary(scenes.rows, as_json)
+            return
+        name, where = next(iter(scenes.sources()))
+        spec = describe(where)
+    found = _facts(spec, name)
+    if as_json:
+        say_json(found)
+        return
+    _print(found)
+    if "metadata_notes" in spec.attrs:
+        say(f"note: {spec.attrs['metadata_notes']}")
+
+
+def _facts(spec: TileSpec, name: str) -> dict[str, Any]:
+    """Return a description as plain values."""
+    box = spec.geobox
+    attrs = {key: value for key, value in spec.attrs.items() if isinstance(value, str | int | float)}
+    found: dict[str, Any] = {"tile_id": name or attrs.pop("tile_id", ""), "attrs": attrs}
+    attrs.pop("tile_id", None)
+    if box is not None:
+        found["grid"] = {
+            "crs": str(box.crs), "rows": int(box.shape[0]), "columns": int(box.shape[1]),
+            "resolution": [abs(float(box.affine.a)), abs(float(box.affine.e))],
+            "bounds": [float(value) for value in box.boundingbox.bbox],
+        }  # fmt: skip
+    found["variables"] = {
+        key: {"dtype": str(var.dtype), "nodata": var.nodata, "quantity": var.quantity, "long_name": var.attrs.get("long_name")}
+        for key, var in spec.variables.items()
+    }  # fmt: skip
+    return found
+
+
+def _print(found: dict[str, Any]) -> None:
+    from geotoolz._cli._console import facts, table
+
+    attrs = {key: value for key, value in found["attrs"].items() if key != "metadata_notes"}
+    grid = found.get("grid")
+    pairs: list[tuple[str, object]] = [("tile", found["tile_id"]), *attrs.items()]
+    if grid:
+        x, y = grid["resolution"]
+        pairs += [("crs", grid["crs"]), ("grid", f"{grid['rows']} × {grid['columns']} pixels of {x:g} × {y:g}"),
+                  ("bounds", ", ".join(f"{value:.10g}" for value in grid["bounds"]))]  # fmt: skip
+    facts(pairs)
+    table(
+        ("variable", "dtype", "no-data", "quantity", "name"),
+        ((key, var["dtype"], var["nodata"], var["quantity"], var["long_name"]) for key, var in found["variables"].items()),
+    )

@@ -1,0 +1,145 @@
+"""Arguments and options that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from geotoolz.core import Operator
+
+PipelineArg = Annotated[str, typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a preset (ndvi, …).")]
+SourceArg = Annotated[str, typer.Argument(metavar="SOURCE", help="A scene, a folder of scenes, or a catalog.")]
+OutArg = Annotated[Path, typer.Argument(metavar="OUT", help="The output folder.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the pipeline; may be repeated."),
+]
+AoiOption = Annotated[
+    str | None,
+    typer.Option("--aoi", metavar="AREA", help="Only this area: WEST,SOUTH,EAST,NORTH in degrees, or a vector file."),
+]
+ResOption = Annotated[
+    float | None, typer.Option("--res", metavar="SIZE", help="Pixel size in units of the scene's CRS.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_PLACE = re.compile(r"\$\{([^{}:]+)(?::[^{}]*)?\}")
+_NUMBER = r"\s*[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*"
+_BOX = re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{3}}")
+
+
+def load_pipeline(name: str, sets: Sequence[str] | None = None) -> Operator:
+    """Load a pipeline from a YAML file or a preset.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown preset, a misspelt operator, or a ``--set`` that the pipeline has no place for.
+    """
+    from geotoolz.core import load
+    from geotoolz.core._errors import GeotoolzError
+
+    text, is_file = pipeline_text(name)
+    values = _variables(sets or (), text, name)
+    if is_file:
+        return load(name, variables=values)
+    try:
+        return load(text, variables=values)
+    except GeotoolzError as error:
+        raise error.prefixed(f"preset {name}") from error
+
+
+def pipeline_text(name: str) -> tuple[str, bool]:
+    """Return a pipeline's YAML text, and whether it comes from a file."""
+    from geotoolz._cli._presets import preset_names, preset_text
+    from geotoolz.core._errors import ConfigError, ReadError, nearest
+
+    path = Path(name)
+    presets = preset_names()
+    if name in presets:
+        return preset_text(name), False
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.exists():
+        try:
+            return path.read_text("utf-8"), True
+        except OSError as error:
+            raise ReadError(f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline",
+                            fix=f"or name a preset: {', '.join(presets)}") from error  # fmt: skip
+        except UnicodeDecodeError as error:
+            raise ReadError(f"{path} is no UTF-8 text", expected="a YAML file with a pipeline") from error
+    raise ConfigError(f"there is no preset {name!r}{nearest(name, presets)}", expected=f"one of {', '.join(presets)}",
+                      fix="or give the path of a YAML file")  # fmt: skip
+
+
+def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
+    from geotoolz.core._errors import ConfigError, ParameterError, nearest
+
+    known = {match[1].strip() for match in _PLACE.finditer(text)} - {"env"}
+    values = {}
+    for entry in sets:
+        key, sign, value = entry.partition("=")
+        if not sign or not key.strip():
+            raise ParameterError(f"--set {entry}", expected="NAME=VALUE")
+        key = key.strip()
+        if key not in known:
+            places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
+            raise ConfigError(f"--set {entry}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places)
+        values[key] = value
+    return values
+
+
+def parse_box(text: str, option: str) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of ``"w,s,e,n"``."""
+    from geotoolz.core._errors import ParameterError
+
+    if not _BOX.fullmatch(text):
+        raise ParameterError(f"{option} {text!r}", expected="WEST,SOUTH,EAST,NORTH in degrees, such as 12.0,45.9,12.1,46.0")
+    west, south, east, north = (float(part) for part in text.split(","))
+    return west, south, east, north
+
+
+def parse_aoi(text: str | None) -> Any:
+    """Return what ``--aoi`` means for `open_tile`: a box in degrees, GeoJSON of a file's outline, or None."""
+    if text is None:
+        return None
+    if _BOX.fullmatch(text) and not Path(text).exists():
+        return parse_box(text, "--aoi")
+    return _outline(Path(text))
+
+
+def _outline(path: Path) -> dict[str, Any]:
+    """Return the convex hull of a vector file as GeoJSON in degrees: small enough to travel with every task."""
+    from geotoolz.core._errors import MissingCRSError, ReadError
+
+    wanted = "WEST,SOUTH,EAST,NORTH in degrees, or a vector file (GeoPackage, GeoJSON, Shapefile)"
+    if not path.exists():
+        raise ReadError(f"--aoi {path}: no such file", expected=wanted)
+    import geopandas
+
+    try:
+        frame = geopandas.read_file(path)
+    except (OSError, ValueError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors
+        raise ReadError(f"--aoi {path} cannot be read: {error}", expected=wanted) from error
+    if frame.geometry.isna().all():
+        raise ReadError(f"--aoi {path} holds no geometry", expected=wanted)
+    if frame.crs is None:
+        raise MissingCRSError(f"--aoi {path} has no CRS", expected="a file that says in which CRS it is")
+    hull = frame.geometry.to_crs("EPSG:4326").union_all().convex_hull
+    outline: dict[str, Any] = hull.__geo_interface__
+    return outline
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """Return (i, n) of ``"I/N"``."""
+    from geotoolz.core._errors import ParameterError
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if match is None:
+        raise ParameterError(f"--shard {text}", expected="I/N with 1 ≤ I ≤ N, such as 3/16")
+    return int(match[1]), int(match[2])

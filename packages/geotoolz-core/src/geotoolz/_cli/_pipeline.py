@@ -1,0 +1,71 @@
+"""``geotoolz pipeline``: show, schema, hash."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from geotoolz._cli._main import group_app
+from geotoolz._cli._options import JsonOption, PipelineArg, SetOption
+
+app = group_app("Pipelines as files: show, schema, hash.")
+
+
+@app.command()
+def show(
+    pipeline: Annotated[
+        str | None, typer.Argument(metavar="[PIPELINE]", help="A YAML file or a preset; without it the presets are listed.")
+    ] = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a pipeline and print its YAML with every value filled in."""
+    from geotoolz._cli._console import say, say_json, table
+    from geotoolz._cli._options import load_pipeline
+    from geotoolz._cli._presets import preset_about, preset_names
+
+    if pipeline is None:
+        about = {name: preset_about(name) for name in preset_names()}
+        if as_json:
+            say_json(about)
+        else:
+            table(("preset", "what it does"), about.items())
+        return
+    from geotoolz.core import draw, dump
+
+    op = load_pipeline(pipeline, set_)
+    if as_json:
+        say_json({"config": op.config(), "config_hash": op.config_hash()})
+        return
+    say(f"# {op.config_hash()}")
+    for line in draw(op).splitlines():
+        say(f"# {line}")
+    say(dump(op).rstrip())
+
+
+@app.command()
+def schema(
+    operator: Annotated[
+        str | None, typer.Argument(metavar="[OPERATOR]", help="Only this operator; by default any pipeline.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of pipeline files, for editors that complete and check YAML."""
+    from geotoolz._cli._console import say_json
+    from geotoolz.core import json_schema
+
+    if operator is None:
+        say_json(json_schema())
+        return
+    from geotoolz._cli._operators import find
+
+    say_json(json_schema(find(operator)))
+
+
+@app.command("hash")
+def hash_(pipeline: PipelineArg, set_: SetOption = None) -> None:
+    """Print the hash of a pipeline: equal for pipelines that give equal pixels, wherever they write."""
+    from geotoolz._cli._console import say
+    from geotoolz._cli._options import load_pipeline
+
+    say(load_pipeline(pipeline, set_).config_hash())

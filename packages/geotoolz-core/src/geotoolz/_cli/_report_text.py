@@ -1,0 +1,47 @@
+"""A run's report as text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geotoolz._cli._console import say
+
+if TYPE_CHECKING:
+    from geotoolz.batch import BatchReport
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as the user would write it: relative where it lies below the working folder."""
+    try:
+        return os.fspath(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return os.fspath(path)
+
+
+def print_report(report: BatchReport, *, limit: int | None = None) -> None:
+    """Print the outcome, the failed tiles, and where the pages are.
+
+    Parameters
+    ----------
+    report : BatchReport
+        The report.
+    limit : int, optional
+        At most so many failed tiles.
+    """
+    failed = report.failed
+    for row in failed[:limit]:
+        say(f"{row.status}  {row.tile_id}  {row.error}: {row.message}")
+    if limit is not None and len(failed) > limit:
+        say(f"… and {len(failed) - limit} more failed tiles")
+    out = shown_path(report.out)
+    if report.engine == "none":
+        say(f"{out}: nothing to do: {_counts(report)}")
+    else:
+        say(f"{out}: {report}")
+    say(f"report: {shown_path(report.out / 'report.html')}")
+
+
+def _counts(report: BatchReport) -> str:
+    return ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "no tiles"
