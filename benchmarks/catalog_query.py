@@ -6,12 +6,13 @@
 
     .venv/bin/python benchmarks/catalog_query.py [ROWS]
 
-Prints milliseconds per query and the ratio to each peer: in memory against a GeoDataFrame, scanned or with its
-tree; from a file against `geopandas.read_parquet` (bbox, filters) and `pyarrow.dataset` (filter).
+Prints milliseconds per query and the ratio to each peer: in memory against a GeoDataFrame, scanned or with
+its tree; from a file against `geopandas.read_parquet` (bbox, filters) and `pyarrow.dataset` (filter).
 """
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
 import tempfile
@@ -144,4 +145,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        shutil.rmtree(FOLDER)

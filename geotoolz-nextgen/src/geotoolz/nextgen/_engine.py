@@ -20,9 +20,9 @@ __all__ = ["RayEngine"]
 
 _log = logging.getLogger("geotoolz.nextgen")
 #: tasks under way per CPU: enough that no worker waits for the driver (the window made no difference beyond)
-_PER_CPU = 3
-#: seconds that a task may take to begin, on top of its deadline: Ray starts a worker process for it
-_GRACE = 5.0
+_PER_CPU = 2
+#: a worker ends itself at the deadline; one that does not answer so long after that is given up (a hung node)
+_GRACE = 300.0
 _GIB = 2**30
 #: set before Ray is imported; what the user has set wins
 _ENV = {
@@ -35,16 +35,17 @@ _ENV = {
 class RayEngine:
     """Runs tasks on Ray: on this machine, or on the cluster at an address.
 
-    Ray starts when the first task is submitted, so that a run with nothing to do does not pay for it, and what the
-    engine started it stops. Tasks carry paths; pixels never go through the object store.
+    Ray starts when the first task is submitted, so that a run with nothing to do does not pay for it, and
+    what the engine started it stops. Tasks carry paths; pixels never go through the object store.
 
     Parameters
     ----------
     n_workers : int, optional
-        CPUs of the local Ray, or tasks at a time on a cluster. By default those of this process, or of the cluster.
+        CPUs of the local Ray, or tasks at a time on a cluster. By default those of this process, or of the
+        cluster.
     address : str, optional
-        "local" (the default) starts a private Ray on this machine; "auto", "host:port" or "ray://host:port" join a
-        running one, which is left running. An initialised Ray of this process is used as it is.
+        "local" (the default) starts a private Ray on this machine; "auto", "host:port" or "ray://host:port"
+        join a running one, which is left running. An initialised Ray of this process is used as it is.
     object_store_memory : int, optional
         Bytes of shared memory of a local Ray; 512 MiB is plenty, for results are small.
     temp_dir : str, optional
@@ -122,16 +123,13 @@ class RayEngine:
             ray.shutdown()
             self._started = False
 
-    # -- inside ------------------------------------------------------------------------------------------------
+    # ---- inside
 
     def _hand_out(self) -> None:
-        """Give Ray what it may hold; with a deadline only as much as it can begin at once, so that the clock is right."""
-        while self._backlog:
-            ticket, payload, timeout = self._backlog[0]
-            if len(self._running) >= (self.window if timeout is None else self.n_workers):
-                return
-            self._backlog.popleft()
-            reference = self._remote.remote(self._fn, payload)
+        """Give Ray what it may hold."""
+        while self._backlog and len(self._running) < self.window:
+            ticket, payload, timeout = self._backlog.popleft()
+            reference = self._remote.remote(self._fn, payload, timeout)
             self._running[reference] = (ticket, timeout, time.monotonic())
 
     def _connect(self) -> None:
@@ -148,18 +146,26 @@ class RayEngine:
     def _init(self, ray: Any) -> None:
         from geotoolz.core import BatchError
 
-        options: dict[str, Any] = {"address": self.address, "log_to_driver": False, "logging_level": logging.ERROR}
+        options: dict[str, Any] = {
+            "address": self.address,
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+        }
         if self.address == "local":
             options.update(
-                num_cpus=self.n_workers, include_dashboard=False, object_store_memory=self._memory,
+                num_cpus=self.n_workers,
+                include_dashboard=False,
+                object_store_memory=self._memory,
                 _temp_dir=self._temp_dir or _short_folder(),
-            )  # fmt: skip
+            )
         try:
             ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
-            raise BatchError(f"Ray at {self.address!r} cannot be reached or started: {_first_line(exc)}",
-                             expected="'local', 'auto', 'host:port' or 'ray://host:port'",
-                             fix="check the address, or use engine='process' on this machine") from exc  # fmt: skip
+            raise BatchError(
+                f"Ray at {self.address!r} cannot be reached or started: {_first_line(exc)}",
+                expected="'local', 'auto', 'host:port' or 'ray://host:port'",
+                fix="check the address, or use engine='process' on this machine",
+            ) from exc
         self._started = True
         _keep_stdout_clean()
 
@@ -168,23 +174,28 @@ class RayEngine:
 
         ticket, timeout, since = self._running.pop(reference)
         ran = time.monotonic() - since
-        was_cancelled = reference in self._cancelled
         self._cancelled.discard(reference)
+        late = timeout is not None and ran >= timeout
         try:
             value, failure, seconds, worker = ray.get(reference)
             return Completion(ticket, value, failure, seconds, worker)
         except ray.exceptions.RayError as exc:
-            kind = FailureKind.TIMEOUT if was_cancelled else _kind(exc)
-            told = f"longer than {timeout:g} s; the task was killed" if was_cancelled and timeout else _first_line(exc)
+            kind, told = _kind(exc), _first_line(exc)
+            if late and kind is FailureKind.LOST:
+                kind, told = FailureKind.TIMEOUT, f"longer than {timeout:g} s; the worker was killed"
             return Completion(ticket, None, Failure(kind, type(exc).__name__, told), ran, "ray")
 
     def _expire(self) -> None:
-        """Kill tasks over their deadline."""
+        """Give up tasks whose worker should have ended itself long ago (those before them in the window count too)."""
         import ray
 
         now = time.monotonic()
         for reference, (_, timeout, since) in self._running.items():
-            if timeout is not None and now - since > timeout + _GRACE and reference not in self._cancelled:
+            if (
+                timeout is not None
+                and now - since > _PER_CPU * timeout + _GRACE
+                and reference not in self._cancelled
+            ):
                 self._cancelled.add(reference)
                 ray.cancel(reference, force=True)
 
@@ -217,14 +228,15 @@ def _short_folder() -> str:
     """Return a folder whose sockets have short names."""
     folder = tempfile.gettempdir()
     if len(folder) > 30:
-        folder = "/tmp"  # noqa: S108 - Ray makes its own private folder in it
+        folder = "/tmp"
     return os.path.join(folder, f"gtz-ray-{os.getuid() if hasattr(os, 'getuid') else 0}")  # noqa: PTH118
 
 
 def _keep_stdout_clean() -> None:
     """Send the raylet's remarks (every dead worker is one) to the log: standard output is for results.
 
-    Ray prints them whatever ``log_to_driver`` says, and has no switch; where its inside has changed, they stay.
+    Ray prints them whatever ``log_to_driver`` says, and has no switch; where its inside has changed, they
+    stay.
     """
     from ray._private import worker
 
@@ -241,8 +253,14 @@ def _kind(exc: BaseException) -> FailureKind:
     """Say what a Ray error means: the worker, its node or its memory is gone; anything else is an error of ours."""
     import ray
 
-    gone = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError,
-            ray.exceptions.LocalRayletDiedError, ray.exceptions.ObjectLostError, ray.exceptions.TaskCancelledError)  # fmt: skip
+    gone = (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.LocalRayletDiedError,
+        ray.exceptions.ObjectLostError,
+        ray.exceptions.TaskCancelledError,
+    )
     return FailureKind.LOST if isinstance(exc, gone) else FailureKind.ERROR
 
 

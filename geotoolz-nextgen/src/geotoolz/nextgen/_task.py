@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from geotoolz.batch import Failure, FailureKind
@@ -13,10 +15,13 @@ from geotoolz.batch._worker import call, portable, prepare_worker
 __all__ = ["attempt"]
 
 
-def attempt(fn: Callable[[Any], Any], payload: Any) -> tuple[Any, Failure | None, float, str]:
+def attempt(
+    fn: Callable[[Any], Any], payload: Any, timeout: float | None
+) -> tuple[Any, Failure | None, float, str]:
     """Call `fn` and return (value, failure, seconds, worker); what a task raises is data from here on."""
     prepare_worker()
-    value, failure, seconds = call(fn, payload)
+    with _deadline(timeout):
+        value, failure, seconds = call(fn, payload)
     worker = f"ray-{os.getpid()}"
     if failure is not None:
         return None, portable(failure), seconds, worker
@@ -26,3 +31,20 @@ def attempt(fn: Callable[[Any], Any], payload: Any) -> tuple[Any, Failure | None
         told = f"the result of the task cannot be pickled: {exc}"
         return None, Failure(FailureKind.ERROR, type(exc).__name__, told), seconds, worker
     return value, None, seconds, worker
+
+
+@contextmanager
+def _deadline(seconds: float | None) -> Iterator[None]:
+    """Let the system end this process at the deadline.
+
+    The driver cannot know when a task began, only when it was handed to Ray; and a task that hangs in C code
+    hears no Python. The default action of SIGALRM needs neither.
+    """
+    if seconds is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)

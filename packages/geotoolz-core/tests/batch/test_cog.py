@@ -19,7 +19,10 @@ from geotoolz.io import WriteCOG, open_tile
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
     for number in range(3):
-        write_scene({"shape": (128, 128), "bands": ("red", "nir", "scl"), "datetime": f"2023-06-{number + 10}"}, folder)
+        write_scene(
+            {"shape": (128, 128), "bands": ("red", "nir", "scl"), "datetime": f"2023-06-{number + 10}"},
+            folder,
+        )
     return folder
 
 
@@ -41,7 +44,9 @@ def test_a_catalog_becomes_cogs_with_items(scenes, tmp_path):
 
 def test_slices_are_tiles(scenes, tmp_path):
     pieces = list(GeoCatalog.from_folder(scenes).tiles())
-    report = CatalogPipeline(pieces, Sequential([Ratio(), WriteCOG("{date}/{band}.tif")]), tmp_path, progress="none").run()
+    report = CatalogPipeline(
+        pieces, Sequential([Ratio(), WriteCOG("{date}/{band}.tif")]), tmp_path, progress="none"
+    ).run()
     assert report.counts == {"done": 3}, [row.message for row in report.failed]
     assert (tmp_path / "2023-06-10" / "ratio.tif").exists()
 
@@ -49,7 +54,9 @@ def test_slices_are_tiles(scenes, tmp_path):
 def test_reading_options_are_part_of_the_key(scenes, tmp_path):
     catalog = GeoCatalog.from_folder(scenes)
     CatalogPipeline(catalog, Ratio(), tmp_path, progress="none", limit=1).run()
-    plan = CatalogPipeline(catalog, Ratio(), tmp_path, progress="none", limit=1, read={"resolution": 40}).plan()
+    plan = CatalogPipeline(
+        catalog, Ratio(), tmp_path, progress="none", limit=1, read={"resolution": 40}
+    ).plan()
     assert plan.counts.get("stale") == 1 and "resolution" in plan.tiles[0].reason
     CatalogPipeline(catalog, Ratio(), tmp_path, progress="none", limit=1, read={"resolution": 40}).run()
     item = json.loads(next((tmp_path / "items").iterdir()).read_text())

@@ -46,7 +46,13 @@ def test_every_task_gets_its_result(engine):
 def test_failures_are_data_and_the_others_go_on(engine):
     _, found = outcomes(engine, tasks.by_name, ["a", "bad-data", "qc", "bug", "b"])
     kinds = {ident: o.failure.kind if o.failure else None for ident, o in found.items()}
-    assert kinds == {"0": None, "1": FailureKind.BAD_DATA, "2": FailureKind.QC, "3": FailureKind.ERROR, "4": None}
+    assert kinds == {
+        "0": None,
+        "1": FailureKind.BAD_DATA,
+        "2": FailureKind.QC,
+        "3": FailureKind.ERROR,
+        "4": None,
+    }
     assert isinstance(found["1"].failure.exception, ReadError)
     assert "scene.tif is truncated" in found["1"].failure.message
     assert "by_name" in found["3"].failure.traceback
@@ -54,9 +60,14 @@ def test_failures_are_data_and_the_others_go_on(engine):
 
 def test_transient_failures_are_tried_again(engine, tmp_path):
     retried = []
-    _, found = outcomes(engine, tasks.by_name, [f"busy-once {tmp_path / 'm'}"], on_retry=lambda *told: retried.append(told))
+    _, found = outcomes(
+        engine, tasks.by_name, [f"busy-once {tmp_path / 'm'}"], on_retry=lambda *told: retried.append(told)
+    )
     assert found["0"].failure is None
-    assert [a.failure.kind if a.failure else None for a in found["0"].attempts] == [FailureKind.TRANSIENT, None]
+    assert [a.failure.kind if a.failure else None for a in found["0"].attempts] == [
+        FailureKind.TRANSIENT,
+        None,
+    ]
     assert retried[0][0] == "0"
 
 
@@ -126,7 +137,9 @@ def test_scripts_need_no_main_guard(tmp_path):
         "from geotoolz.batch import Driver, ProcessEngine\n"
         "print(sum(o.value for o in Driver(ProcessEngine(2)).run(tasks.double, [('a', 1), ('b', 2)], 2)))\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout == "6\n", done.stderr
 
 

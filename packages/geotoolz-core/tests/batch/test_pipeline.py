@@ -25,7 +25,12 @@ def scenes(tmp_path_factory):
 def make_scenes(folder, count=SCENES):
     paths = []
     for number in range(count):
-        scene = {"shape": (96, 80), "bands": ("red", "nir", "scl"), "seed": number, "datetime": f"2023-06-{number + 10}"}
+        scene = {
+            "shape": (96, 80),
+            "bands": ("red", "nir", "scl"),
+            "seed": number,
+            "datetime": f"2023-06-{number + 10}",
+        }
         paths.append(write_scene(scene, folder))
     return paths
 
@@ -75,7 +80,11 @@ def test_only_the_bands_that_are_needed_are_read(scenes, tmp_path, monkeypatch):
 
     asked = []
     read = SceneReader.read
-    monkeypatch.setattr(SceneReader, "read", lambda self, names=None, **k: asked.append(tuple(names)) or read(self, names, **k))
+    monkeypatch.setattr(
+        SceneReader,
+        "read",
+        lambda self, names=None, **k: asked.append(tuple(names)) or read(self, names, **k),
+    )
     job(scenes[:1], tmp_path).run()
     assert [set(names) for names in asked] == [{"red", "nir"}]
 
@@ -96,7 +105,9 @@ def test_a_broken_scene_is_counted_and_the_others_are_done(tmp_path):
     html = (out / "report.html").read_text()
     assert html.count("data:image/png;base64,") == SCENES - 1 and "B04.tif" in html and "<script" not in html
     again = job(paths, out, max_failures=1).run()
-    assert again.counts == {"fresh": SCENES - 1, "quarantined": 1} and again.exit_code == ExitCode.FAILED_TILES
+    assert (
+        again.counts == {"fresh": SCENES - 1, "quarantined": 1} and again.exit_code == ExitCode.FAILED_TILES
+    )
     assert job(paths, out, retry_failed=True, max_failures=1).run().failures == {"bad-data": 1}
     os.utime(band, ns=(1, 1))
     plan = job(paths, out).plan()
@@ -215,7 +226,11 @@ def test_empty_catalogs_and_double_ids_are_refused(scenes, tmp_path):
 
 
 def test_shards_share_the_tiles(scenes, tmp_path):
-    reports = [job(scenes, tmp_path, shard=(i, 3)).run() for i in (1, 2, 3) if job(scenes, tmp_path, shard=(i, 3)).plan().tiles]
+    reports = [
+        job(scenes, tmp_path, shard=(i, 3)).run()
+        for i in (1, 2, 3)
+        if job(scenes, tmp_path, shard=(i, 3)).plan().tiles
+    ]
     assert sum(report.counts.get("done", 0) for report in reports) == SCENES
     assert job(scenes, tmp_path).plan().counts == {"fresh": SCENES}
 
@@ -252,7 +267,9 @@ def test_a_yaml_file_is_a_pipeline(scenes, tmp_path):
 
 
 def test_a_killed_worker_does_not_lose_its_tile(scenes, tmp_path):
-    report = job(scenes, tmp_path / "out", npy(what=f"kill-once {tmp_path / 'mark'}"), engine="process", n_workers=2).run()
+    report = job(
+        scenes, tmp_path / "out", npy(what=f"kill-once {tmp_path / 'mark'}"), engine="process", n_workers=2
+    ).run()
     assert report.counts == {"done": SCENES}
     assert sorted(len(row.attempts) for row in report.rows) == [1] * (SCENES - 1) + [2]
     assert not list((tmp_path / "out/.geotoolz/staging").iterdir())
@@ -278,4 +295,7 @@ def test_warnings_of_a_tile_stand_in_its_row_and_log(tmp_path):
         file.write(np.full(file.shape, 60_000, np.uint16), 1)
     report = job(paths, tmp_path / "out").run()
     assert "SuspiciousValuesWarning" in report.rows[0].warnings[0]
-    assert "SuspiciousValuesWarning" in Path(tmp_path / "out/.geotoolz/logs" / f"{paths[0].name}.log").read_text()
+    assert (
+        "SuspiciousValuesWarning"
+        in Path(tmp_path / "out/.geotoolz/logs" / f"{paths[0].name}.log").read_text()
+    )

@@ -61,7 +61,11 @@ def wait_for(condition, seconds=60.0):
 def started(scenes, out, engine):
     text = SCRIPT.format(helpers=str(HELPERS), scenes=str(scenes), out=str(out), engine=engine)
     return subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", text],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -148,7 +152,9 @@ def test_an_unwritable_journal_is_a_batch_error(scenes, tmp_path):
 
 def test_a_journal_on_a_full_disk_is_a_batch_error(tmp_path, monkeypatch):
     journal = Journal(tmp_path / "journal.jsonl")
-    monkeypatch.setattr(os, "write", lambda fd, data: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        os, "write", lambda fd, data: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(BatchError, match="No space left"):
         journal.append("done", id="a")
 
@@ -166,7 +172,11 @@ def test_replay_takes_the_last_word_and_passes_over_torn_lines(tmp_path):
         journal.append("done", id="c", key="k", run="r")
     path.write_bytes(path.read_bytes() + b"\0" * 50 + b"\n[1]\n{}\n")
     found = replay(tmp_path)
-    assert set(found) == {"a", "c"} and found["a"]["ev"] == "done" and found["a"]["versions"] == {"geotoolz-core": "1"}
+    assert (
+        set(found) == {"a", "c"}
+        and found["a"]["ev"] == "done"
+        and found["a"]["versions"] == {"geotoolz-core": "1"}
+    )
 
 
 def test_journals_of_shards_are_read_together(tmp_path):

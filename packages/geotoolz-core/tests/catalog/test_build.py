@@ -201,3 +201,32 @@ def test_antimeridian_and_pole(tmp_path: Path, write_raster: Write) -> None:
     assert len(catalog.query(bbox=(179.9, -20, -179.9, -16))) == 1
     assert len(catalog.query(bbox=(0, -20, 10, -16))) == 0
     assert "pole" in catalog.problems[0].reason
+
+
+def test_safe_product(tmp_path: Path, write_raster: Write) -> None:
+    name = "S2A_MSIL2A_20230815T095031_N0509_R079_T33TWL_20230815T142359"
+    images = tmp_path / f"{name}.SAFE" / "GRANULE" / "L2A_T33TWL" / "IMG_DATA"
+    write_raster(images / "R10m" / "T33TWL_20230815T095031_B02_10m.jp2")
+    write_raster(images / "R20m" / "T33TWL_20230815T095031_B05_20m.jp2", res=20)
+    text = "<x><Cloud_Coverage_Assessment>12.5</Cloud_Coverage_Assessment></x>"
+    (tmp_path / f"{name}.SAFE" / "MTD_MSIL2A.xml").write_text(text)
+    (row,) = GeoCatalog.build(tmp_path).iter_rows()
+    assert (row.id, row.kind, row.tile, row.platform) == (name, "folder", "33TWL", "sentinel-2a")
+    assert (row.processing_level, row.processing_baseline, row.cloud_cover) == ("L2A", "05.09", 12.5)
+    assert row.res_x == 10
+
+
+def test_several_landsat_products_in_one_folder(tmp_path: Path, write_raster: Write) -> None:
+    for day in ("20200101", "20200117"):
+        product = f"LC08_L2SP_008059_{day}_20200825_02_T1"
+        for band in ("SR_B4", "SR_B5", "QA_PIXEL"):
+            write_raster(tmp_path / f"{product}_{band}.TIF")
+        date = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+        text = f'  PROCESSING_LEVEL = "L2SP"\n  DATE_ACQUIRED = {date}\n  SCENE_CENTER_TIME = "15:13:51.8Z"\n'
+        (tmp_path / f"{product}_MTL.txt").write_text(text + '  SPACECRAFT_ID = "LANDSAT_8"\n')
+    catalog = GeoCatalog.build(tmp_path)
+    assert [s.time.isoformat() for s in catalog] == [  # type: ignore[union-attr]
+        "2020-01-01T15:13:51.800000+00:00",
+        "2020-01-17T15:13:51.800000+00:00",
+    ]
+    assert set(next(catalog.tiles()).load(raw=True).data_vars) == {"red", "nir08", "qa_pixel"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
+from shapely.geometry import box
+
 from geotoolz.catalog import ReadLabel
 from geotoolz.core import geobox_of
 from geotoolz.core.testing import ContractSuite, case, contract_tile
-from shapely.geometry import box
 
 
 def with_labels(folder: Path) -> ReadLabel:

@@ -19,6 +19,11 @@ def test_missing(tmp_path):
         open_tile(tmp_path)
 
 
+def test_unreachable():
+    with pytest.raises(ReadError, match=r"127\.0\.0\.1.* cannot be read"):
+        open_tile("http://127.0.0.1:9/x.tif")
+
+
 def test_empty_file(tmp_path):
     (tmp_path / "a.tif").touch()
     with pytest.raises(ReadError, match="0 bytes"):

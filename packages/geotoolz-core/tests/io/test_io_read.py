@@ -355,6 +355,51 @@ def test_threads_share_a_reader(scene):
         assert part.equals(whole.isel(y=slice(10 * i, 10 * i + 10)))
 
 
+def test_a_float_file_holds_values(tmp_path):
+    values = np.random.default_rng(0).random((20, 20)).astype("f4")
+    values[0, 0], values[1, 1] = np.nan, 0.0
+    item = s2_item(
+        tmp_path, {"red": write(tmp_path / "B04.tif", values)}, **{"s2:processing_baseline": "05.09"}
+    )
+    ds = open_tile(item)
+    np.testing.assert_array_equal(ds.red, values)
+    assert ds.red.attrs["quantity"] == "surface_reflectance"
+    assert open_tile(item, raw=True).red.attrs["quantity"] == "surface_reflectance"
+    held = json.loads(item.read_text())
+    held["assets"]["red"]["raster:bands"] = [{"scale": 1e-4, "offset": -0.1}]
+    item.write_text(json.dumps(held))
+    with pytest.warns(MetadataWarning, match="holds floats"):
+        np.testing.assert_array_equal(open_tile(item).red, values)
+
+
+def test_the_size_of_a_step_changes_nothing(scene, monkeypatch):
+    from geotoolz.io import _pixels
+
+    target = GeoBox((70, 90), Affine(0.0002, 0, 15.001, 0, -0.00015, 45.152), "EPSG:4326")
+    coarse = GeoBox((25, 30), Affine(0.0008, 0, 15.0, 0, -0.0006, 45.1525), "EPSG:4326")
+    ways = ({}, {"resolution": 35}, {"resolution": 7}, {"geobox": target}, {"geobox": coarse})
+    wanted = [open_tile(scene, **way) for way in ways]
+    monkeypatch.setattr(_pixels, "_ROWS", 13)
+    for way, whole in zip(ways, wanted, strict=True):
+        assert open_tile(scene, **way).identical(whole)
+
+
+@pytest.mark.parametrize("sensor", ["sentinel-2", "landsat-8"])
+def test_simulated_scenes_come_back(tmp_path, sensor):
+    from geotoolz.core.testing import simulate_scene, write_scene
+    from geotoolz.radiometry import DNToReflectance
+
+    made = simulate_scene(shape=(64, 64), sensor=sensor, raw=True)
+    folder = write_scene(made, tmp_path)
+    raw, values = open_tile(folder, raw=True), open_tile(next(folder.glob("*.json")))
+    for name in made:
+        np.testing.assert_array_equal(raw[name], made[name])
+    scaled = DNToReflectance()(raw)
+    for name in values:
+        np.testing.assert_array_equal(values[name], scaled[name])  # bit by bit
+        assert values[name].attrs.get("quantity") == scaled[name].attrs.get("quantity")
+
+
 def test_safe_folder(tmp_path):
     safe = tmp_path / "S2A_MSIL2A_20230101T100000_N0509_R079_T33TWL_20230101T120000.SAFE"
     data = safe / "GRANULE" / "L2A_T33TWL" / "IMG_DATA"

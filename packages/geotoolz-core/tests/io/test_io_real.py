@@ -123,6 +123,24 @@ def test_cogs(tmp_path):
     assert open_tile(path).identical(ds)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "dem_nlcd_zion/nlcd2011.tif",  # a CRS without a code
+        "dem_nlcd_zion/srtm.tif",
+        "s1_vv_grd_db_pyrosar_france/S1A_20150309_VV_grd_mli_geo_norm_db.tif",
+        "ls8_sr_scikiteo_232066_endmembers/LC08_232066_20190727.tif",
+        "hsi_enmap_potsdam_open/enmap_l2a_20220724_224bands_int16.tif",
+    ],
+)
+def test_generic_rasters_round_trip(path, tmp_path):
+    ds = open_tile(data_path(path.split("/")[0]) / path.split("/")[1])
+    (written,) = write_tile(ds, tmp_path / "x.tif", level=1)
+    back = open_tile(written)
+    assert back.identical(ds)
+    assert geobox_of(back) == geobox_of(ds)
+
+
 def test_old_landsat_gives_dn_and_says_so():
     folder = data_path("ls5_tm_dem_training_para") / "raw_dn"
     with pytest.warns(MetadataWarning, match="the values are DN"):

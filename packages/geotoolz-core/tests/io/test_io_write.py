@@ -198,6 +198,8 @@ def test_what_cannot_be_written_is_refused(tile, tmp_path):
         write_tile(wrong, tmp_path / "x.tif")
     with pytest.raises(TileError, match="dims"):
         write_tile(tile[["ndvi"]].expand_dims(time=2), tmp_path / "x.tif")
+    with pytest.raises(TileError, match="0 × 170"):
+        write_tile(tile[["ndvi"]].isel(y=slice(0, 0)), tmp_path / "x.tif")
     nameless = tile[["ndvi"]].drop_attrs(deep=False)
     with pytest.raises(TileError, match="tile_id"):
         write_tile(nameless, tmp_path / "{item_id}.tif")

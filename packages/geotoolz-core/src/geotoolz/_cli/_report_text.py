@@ -20,6 +20,17 @@ def shown_path(path: Path) -> str:
         return os.fspath(path)
 
 
+def clipped(text: str, length: int = 240) -> str:
+    """Return a message that fits three lines; the whole one stands in the report.
+
+    Examples
+    --------
+    >>> clipped("too long to be read", 10)
+    'too long …'
+    """
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()} …"
+
+
 def print_report(report: BatchReport, *, limit: int | None = None) -> None:
     """Print the outcome, the failed tiles, and where the pages are.
 
@@ -32,7 +43,7 @@ def print_report(report: BatchReport, *, limit: int | None = None) -> None:
     """
     failed = report.failed
     for row in failed[:limit]:
-        say(f"{row.status}  {row.tile_id}  {row.error}: {row.message}")
+        say(f"{row.status}  {row.tile_id}  {clipped(f'{row.error}: {row.message}')}")
     if limit is not None and len(failed) > limit:
         say(f"… and {len(failed) - limit} more failed tiles")
     out = shown_path(report.out)

@@ -15,7 +15,15 @@ from typing import Any
 
 from ._layout import Layout, safe_name
 
-__all__ = ["OutputFile", "clean_leftovers", "commit", "multihash", "own_files", "staging_folder", "write_atomic"]
+__all__ = [
+    "OutputFile",
+    "clean_leftovers",
+    "commit",
+    "multihash",
+    "own_files",
+    "staging_folder",
+    "write_atomic",
+]
 
 #: the prefix of a sha-256 in a multihash, which ``file:checksum`` is
 _SHA256 = "1220"
@@ -121,7 +129,9 @@ def _outputs_of(layout: Layout, item: Mapping[str, Any]) -> Iterator[OutputFile]
     for asset in item["assets"].values():
         path = os.path.normpath(layout.items / asset["href"])
         checksum = str(asset.get("file:checksum", ""))
-        yield OutputFile(Path(path).relative_to(layout.out).as_posix(), int(asset["file:size"]), checksum[len(_SHA256) :])
+        yield OutputFile(
+            Path(path).relative_to(layout.out).as_posix(), int(asset["file:size"]), checksum[len(_SHA256) :]
+        )
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -171,9 +181,11 @@ def _refuse_foreign(layout: Layout, files: Iterable[OutputFile], mine: Mapping[s
 def _taken(path: Path) -> Exception:
     from geotoolz.core._errors import WriteError
 
-    return WriteError(f"{str(path)!r} exists and was not written for this tile",
-                      expected="a free path, or an earlier output of the same tile",
-                      fix="put {item_id} into the sink's path, or choose another folder with out=…")  # fmt: skip
+    return WriteError(
+        f"{str(path)!r} exists and was not written for this tile",
+        expected="a free path, or an earlier output of the same tile",
+        fix="put {item_id} into the sink's path, or choose another folder with out=…",
+    )
 
 
 def _place(
@@ -210,7 +222,7 @@ def _move_if_free(source: Path, target: Path) -> None:
 
 
 def _drop_superseded(layout: Layout, mine: Mapping[str, int], files: Iterable[OutputFile]) -> None:
-    """Remove what an earlier configuration of this tile wrote and this one did not, if nobody has changed it."""
+    """Remove what an earlier pipeline wrote for this tile and this one did not, if nobody changed it."""
     kept = {file.path for file in files}
     for name, size in mine.items():
         path = layout.out / name
@@ -228,7 +240,10 @@ def _typed(where: Path) -> Iterator[None]:
     except GeotoolzError:
         raise
     except OSError as exc:
-        error = WriteError(f"{exc.filename or where}: {exc.strerror or exc}", expected="free space and the right to write",
-                           fix="free space or choose another folder, then run again: finished tiles are kept")  # fmt: skip
+        error = WriteError(
+            f"{exc.filename or where}: {exc.strerror or exc}",
+            expected="free space and the right to write",
+            fix="free space or choose another folder, then run again: finished tiles are kept",
+        )
         error.errno = exc.errno
         raise error from exc

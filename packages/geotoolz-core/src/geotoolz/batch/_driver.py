@@ -6,7 +6,7 @@ import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
 from ._engine import Completion, Engine
@@ -22,7 +22,7 @@ OnError = Literal["raise", "log"]
 _TICK = 0.25
 
 
-class StopReason(str, Enum):
+class StopReason(StrEnum):
     """Why a run ended before its last task."""
 
     MAX_FAILURES = "max-failures"
@@ -140,7 +140,7 @@ class Driver:
             # GeneratorExit, an error of ours, a second Ctrl-C: nobody waits for the answers any more
             self.engine.stop(now=not clean)
 
-    # -- inside ------------------------------------------------------------------------------------------------
+    # ---- inside
 
     def _fill(self, source: Iterator[tuple[str, Any]]) -> bool:
         """Hand out attempts until the window is full; returns False when the source has run dry."""

@@ -14,7 +14,10 @@ __all__ = ["Completion", "Engine", "default_workers", "engine_names", "get_engin
 
 GROUP = "geotoolz.engines"
 #: engines of this package; also there when the distribution is run from a source tree without metadata
-_BUILT_IN = {"inline": "geotoolz.batch._inline:InlineEngine", "process": "geotoolz.batch._process:ProcessEngine"}
+_BUILT_IN = {
+    "inline": "geotoolz.batch._inline:InlineEngine",
+    "process": "geotoolz.batch._process:ProcessEngine",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class Completion:
 class Engine(Protocol):
     """Runs one function on many payloads, somewhere.
 
-    The driver calls `start` once, then `submit` while fewer than `window` attempts are under way, and `wait` for
-    what ended. Engines do not retry; they report a dead worker as `FailureKind.LOST`, a task killed at its
-    deadline as `FailureKind.TIMEOUT`. `stop` is called in every case, also after an error.
+    The driver calls `start` once, then `submit` while fewer than `window` attempts are under way, and `wait`
+    for what ended. Engines do not retry; they report a dead worker as `FailureKind.LOST`, a task killed at
+    its deadline as `FailureKind.TIMEOUT`. `stop` is called in every case, also after an error.
     """
 
     name: str
@@ -68,7 +71,7 @@ class Engine(Protocol):
 
 
 def default_workers() -> int:
-    """Return the number of CPUs this process may use (a container's or batch system's share, not the machine's)."""
+    """Return the number of CPUs this process may use: a container's share, not the machine's."""
     try:
         return max(1, len(os.sched_getaffinity(0)))
     except AttributeError:  # macOS, Windows
@@ -107,14 +110,21 @@ def get_engine(engine: str | Engine, n_workers: int | None = None) -> Engine:
     """
     from geotoolz.core._errors import BatchError, ParameterError
 
-    if n_workers is not None and (isinstance(n_workers, bool) or not isinstance(n_workers, int) or n_workers < 1):
-        raise ParameterError(f"n_workers={n_workers!r}", expected="a whole number of at least 1",
-                             fix="leave it out to use the CPUs of this machine")  # fmt: skip
+    if n_workers is not None and (type(n_workers) is not int or n_workers < 1):
+        raise ParameterError(
+            f"n_workers={n_workers!r}",
+            expected="a whole number of at least 1",
+            fix="leave it out to use the CPUs of this machine",
+        )
     if not isinstance(engine, str):
         return engine
     factory = _find(engine)
     if factory is None:
-        hint = "install geotoolz-nextgen for Ray: `uv add geotoolz-nextgen`" if engine == "ray" else "check the spelling"
+        hint = (
+            "install geotoolz-nextgen for Ray: `uv add geotoolz-nextgen`"
+            if engine == "ray"
+            else "check the spelling"
+        )
         raise BatchError(f"engine {engine!r}", expected=f"one of {', '.join(engine_names())}", fix=hint)
     made: Engine = factory(n_workers=n_workers)
     return made

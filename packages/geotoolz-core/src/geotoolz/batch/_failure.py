@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import traceback
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 __all__ = ["Failure", "FailureKind", "classify"]
 
 
-class FailureKind(str, Enum):
+class FailureKind(StrEnum):
     """The kinds of failure; see `RetryPolicy` for what follows from each."""
 
     TRANSIENT = "transient"
@@ -35,16 +35,39 @@ class FailureKind(str, Enum):
 
 
 #: errno values that may be different a moment later
-_TRANSIENT_ERRNO = frozenset({
-    errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED,
-    errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EPIPE, errno.EMFILE,
-    errno.ENFILE, errno.ENOMEM, getattr(errno, "ESTALE", -1),
-})  # fmt: skip
+_TRANSIENT_ERRNO = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EINTR,
+        errno.EBUSY,
+        errno.ETIMEDOUT,
+        errno.ECONNRESET,
+        errno.ECONNREFUSED,
+        errno.ECONNABORTED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EPIPE,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        getattr(errno, "ESTALE", -1),
+    }
+)
 #: errno values that say that nothing more can be written here
-_OUTPUT_ERRNO = frozenset({errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", -1)})
+_FULL_ERRNO = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_OUTPUT_ERRNO = _FULL_ERRNO | {errno.EROFS, errno.EACCES, errno.EPERM}
 #: what GDAL and HTTP clients write when a server was slow or busy; they raise no errno
-_TRANSIENT_WORDS = ("timed out", "timeout", "http response code: 429", "http response code: 50",
-                    "connection reset", "could not resolve host", "temporarily unavailable", "slowdown")  # fmt: skip
+_TRANSIENT_WORDS = (
+    "timed out",
+    "timeout",
+    "http response code: 429",
+    "http response code: 50",
+    "connection reset",
+    "could not resolve host",
+    "temporarily unavailable",
+    "slowdown",
+)
 _FULL_WORDS = ("no space left", "read-only file system", "permission denied", "disk quota")
 
 
@@ -119,24 +142,22 @@ def classify(exc: BaseException) -> FailureKind:
 
     number = _root_errno(exc)
     words = str(exc).lower()
-    # the type may be one more than what we see: rasterio raises its own, made from GDAL's text
     if isinstance(exc, core.WriteError):
         return FailureKind.OUTPUT if _is_output_problem(number, words) else FailureKind.ERROR
-    if number in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)):
+    if number in _FULL_ERRNO:
         return FailureKind.OUTPUT
     if isinstance(exc, core.QCError):
         return FailureKind.QC
-    if isinstance(exc, core.ReadError):
-        transient = number in _TRANSIENT_ERRNO or any(word in words for word in _TRANSIENT_WORDS)
-        return FailureKind.TRANSIENT if transient else FailureKind.BAD_DATA
+    if isinstance(exc, core.ReadError) or _is_rasterio(exc):
+        return FailureKind.TRANSIENT if number in _TRANSIENT_ERRNO or _has(words) else FailureKind.BAD_DATA
     if isinstance(exc, core.GeotoolzError):
         return FailureKind.PIPELINE
     if isinstance(exc, (TimeoutError, ConnectionError, MemoryError)) or number in _TRANSIENT_ERRNO:
         return FailureKind.TRANSIENT
-    if isinstance(exc, OSError):
-        return _classify_os_error(exc, words)
-    return FailureKind.TRANSIENT if _is_rasterio_io(exc) and _has(words) else (
-        FailureKind.BAD_DATA if _is_rasterio_io(exc) else FailureKind.ERROR)
+    if isinstance(exc, (FileNotFoundError, PermissionError, IsADirectoryError)):
+        return FailureKind.BAD_DATA
+    # any other OSError: an input/output error of a disk or a share may pass
+    return FailureKind.TRANSIENT if isinstance(exc, OSError) else FailureKind.ERROR
 
 
 def _is_output_problem(number: int | None, words: str) -> bool:
@@ -147,14 +168,6 @@ def _has(words: str) -> bool:
     return any(word in words for word in _TRANSIENT_WORDS)
 
 
-def _classify_os_error(exc: OSError, words: str) -> FailureKind:
-    if isinstance(exc, (FileNotFoundError, PermissionError, IsADirectoryError)):
-        return FailureKind.BAD_DATA
-    if _has(words):
-        return FailureKind.TRANSIENT
-    # an OSError without a known number: an input/output error of a disk or a share may pass
-    return FailureKind.BAD_DATA if _is_rasterio_io(exc) else FailureKind.TRANSIENT
-
-
-def _is_rasterio_io(exc: BaseException) -> bool:
+def _is_rasterio(exc: BaseException) -> bool:
+    """Say whether it is one of rasterio's own (which are no OSErrors, or carry no number)."""
     return type(exc).__module__.split(".")[0] == "rasterio"

@@ -41,7 +41,11 @@ class Stamp:
 
 
 def task_key(
-    config_hash: str, stamps: Iterable[Stamp], *, read: Mapping[str, Any] | None = None, models: Sequence[str] = ()
+    config_hash: str,
+    stamps: Iterable[Stamp],
+    *,
+    read: Mapping[str, Any] | None = None,
+    models: Sequence[str] = (),
 ) -> str:
     """Return the key of a tile: same key, same result.
 
@@ -81,7 +85,9 @@ def local_path(uri: str) -> str | None:
     return unquote(parts.path) if parts.scheme == "file" else None
 
 
-def fingerprint(sources: Sequence[str], *, item: str | None = None, known: Sequence[Stamp] = ()) -> tuple[Stamp, ...]:
+def fingerprint(
+    sources: Sequence[str], *, item: str | None = None, known: Sequence[Stamp] = ()
+) -> tuple[Stamp, ...]:
     """Take the stamps of a tile's sources.
 
     Parameters
@@ -91,8 +97,8 @@ def fingerprint(sources: Sequence[str], *, item: str | None = None, known: Seque
     item : str, optional
         A STAC item as JSON text, where it is in no file.
     known : sequence of Stamp
-        Stamps of an earlier run. While an item file is the same, its assets are the same files, and the item need
-        not be parsed again.
+        Stamps of an earlier run. While an item file is the same, its assets are the same files, and the item
+        need not be parsed again.
 
     Returns
     -------
@@ -126,7 +132,7 @@ def _stat(path: str, checksum: str = "") -> Stamp:
 
 
 def _folder(path: str) -> list[Stamp]:
-    stamps = []
+    stamps: list[Stamp] = []
     for root, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         # GDAL writes .aux.xml files beside what it reads: they are no change of the scene
@@ -155,8 +161,10 @@ def _again(stamp: Stamp) -> Stamp:
 def _assets(item: Any, base: str) -> list[Stamp]:
     """Stamp the files that an item names; anything that is not an item has none."""
     assets = item.get("assets") if isinstance(item, dict) else None
+    if not isinstance(assets, dict):
+        return []
     stamps = []
-    for name in sorted(assets) if isinstance(assets, dict) else ():
+    for name in sorted(assets):
         asset = assets[name]
         href = asset.get("href") if isinstance(asset, dict) else None
         if not isinstance(href, str):

@@ -23,9 +23,11 @@ _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
 h1{font-size:1.4rem;margin:0}.sub{color:GrayText;margin:.2rem 0 1.2rem}
 .cards{display:flex;gap:.8rem;flex-wrap:wrap;margin:0 0 1.5rem}
-.card{border:1px solid var(--line);border-radius:.5rem;padding:.5rem 1rem}.card b{display:block;font-size:1.5rem}
+.card{border:1px solid var(--line);border-radius:.5rem;padding:.5rem 1rem}
+.card b{display:block;font-size:1.5rem}
 .bad{color:var(--bad)}.good{color:var(--good)}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .6rem;border-top:1px solid var(--line);vertical-align:top}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.4rem .6rem;border-top:1px solid var(--line);vertical-align:top}
 th{font-weight:600;border-top:0}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 img{display:block;max-width:96px;max-height:96px;image-rendering:pixelated;border-radius:3px}
 code{font-size:.85em;overflow-wrap:anywhere}small{color:GrayText}
@@ -56,7 +58,10 @@ def render(report: BatchReport) -> str:
 
 
 def _cards(report: BatchReport) -> str:
-    cards = [_card(status, count) for status, count in sorted(report.counts.items(), key=lambda c: _ORDER.get(c[0], 9))]
+    cards = [
+        _card(status, count)
+        for status, count in sorted(report.counts.items(), key=lambda c: _ORDER.get(c[0], 9))
+    ]
     cards += [_card(f"failed: {kind}", count) for kind, count in sorted(report.failures.items())]
     if report.orphans:
         cards.append(_card("orphan", report.orphans))
@@ -64,12 +69,20 @@ def _cards(report: BatchReport) -> str:
 
 
 def _card(name: str, count: int) -> str:
-    colour = "bad" if name.startswith(("failed", "quarantined")) else "good" if name in ("done", "fresh") else ""
+    colour = (
+        "bad" if name.startswith(("failed", "quarantined")) else "good" if name in ("done", "fresh") else ""
+    )
     return f"<div class='card'><b class='{colour}'>{count}</b>{escape(name)}</div>"
 
 
 def _table_row(row: TileRow, picture: str) -> str:
-    colour = "bad" if row.status in ("failed", "quarantined") else "good" if row.status in ("done", "fresh") else ""
+    colour = (
+        "bad"
+        if row.status in ("failed", "quarantined")
+        else "good"
+        if row.status in ("done", "fresh")
+        else ""
+    )
     masked = "" if row.masked_share is None else f"{100 * row.masked_share:.1f} %"
     spent = f"{sum(row.seconds.values()):.2f}" if row.seconds else ""
     return (
@@ -83,7 +96,9 @@ def _what(row: TileRow) -> str:
     if row.message:
         parts.append(f"<span class='bad'>{escape(row.error)}</span>: {escape(row.message)}")
     if row.outputs:
-        parts.append("<br>".join(f"<a href='{escape(path, quote=True)}'>{escape(path)}</a>" for path in row.outputs))
+        parts.append(
+            "<br>".join(f"<a href='{escape(path, quote=True)}'>{escape(path)}</a>" for path in row.outputs)
+        )
     parts += [f"<small>{escape(warning)}</small>" for warning in row.warnings]
     if len(row.attempts) > 1:
         parts.append(f"<small>{len(row.attempts)} attempts</small>")

@@ -1,4 +1,4 @@
-"""The inline engine: everything in this process, one after the other. For debugging, notebooks and small jobs."""
+"""The inline engine: everything in this process, one after the other; for notebooks and small jobs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["InlineEngine"]
 class InlineEngine:
     """Runs tasks in the calling process.
 
-    A deadline cannot be enforced here (nobody is there to kill the task), and a crash of the interpreter ends the
-    run; use ``process`` for untrusted input.
+    A deadline cannot be enforced here (nobody is there to kill the task), and a crash of the interpreter ends
+    the run; use ``process`` for untrusted input.
 
     Parameters
     ----------

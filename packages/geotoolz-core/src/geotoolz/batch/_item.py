@@ -30,8 +30,18 @@ _MEDIA = {
     ".xml": "application/xml",
     ".png": "image/png",
 }
-_DISTRIBUTIONS = ("geotoolz-core", "geotoolz-cloud", "geotoolz-indices", "geotoolz-qc", "geotoolz-nextgen", "numpy",
-                  "xarray", "rasterio", "odc-geo", "numba")  # fmt: skip
+_DISTRIBUTIONS = (
+    "geotoolz-core",
+    "geotoolz-cloud",
+    "geotoolz-indices",
+    "geotoolz-qc",
+    "geotoolz-nextgen",
+    "numpy",
+    "xarray",
+    "rasterio",
+    "odc-geo",
+    "numba",
+)
 #: attributes of a tile that are STAC properties by another name
 _PROPERTIES = {
     "platform": "platform",
@@ -115,7 +125,7 @@ def build_item(
 
 
 def _assets(files: Sequence[OutputFile]) -> dict[str, Any]:
-    common = os.path.commonprefix([file.path for file in files]) if len(files) > 1 else ""
+    common = _common_start([file.path for file in files])
     assets: dict[str, Any] = {}
     for file in files:
         stem, suffix = os.path.splitext(file.path)  # noqa: PTH122 - the path is a string with "/"
@@ -132,6 +142,15 @@ def _assets(files: Sequence[OutputFile]) -> dict[str, Any]:
     return assets
 
 
+def _common_start(names: Sequence[str]) -> str:
+    """Return the letters that all names begin with (of one name: none)."""
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)
+    end = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:end]
+
+
 def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any]]:
     """Return geometry, bbox and ``proj:`` properties; all None for a tile that lies nowhere."""
     from geotoolz.core import GeotoolzError, geobox_of
@@ -140,7 +159,7 @@ def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any]]:
         box = geobox_of(tile)
     except GeotoolzError:
         return None, None, {}
-    projection = {"proj:shape": list(box.shape), "proj:transform": list(box.affine)[:6]}
+    projection: dict[str, Any] = {"proj:shape": list(box.shape), "proj:transform": list(box.affine)[:6]}
     if box.crs is None:
         return None, None, projection
     epsg = box.crs.epsg

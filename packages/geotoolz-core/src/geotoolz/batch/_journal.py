@@ -1,4 +1,4 @@
-"""The journal: one line per event, appended, synced in groups. It saves opening every item; it can be lost."""
+"""The journal: one line per event, appended, synced in groups; it saves opening items, and can be lost."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SECONDS = 1.0
 class Journal:
     """Appends records to a JSONL file.
 
-    A record reaches the system at once and the disk in groups of 50 or after a second (one fsync per record costs
-    50 times as much). What a power cut may take is found again in the STAC items.
+    A record reaches the system at once and the disk in groups of 50 or after a second (one fsync per record
+    costs 50 times as much). What a power cut may take is found again in the STAC items.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ class Journal:
 def replay(folder: Path) -> dict[str, dict[str, Any]]:
     """Read all journals of a folder and return the last word on every tile.
 
-    Lines that are no records (a torn last line, a line of zeros after a power cut) are passed over: an item on the
-    disk says what they said.
+    Lines that are no records (a torn last line, a line of zeros after a power cut) are passed over: an item
+    on the disk says what they said.
 
     Parameters
     ----------
@@ -160,5 +160,8 @@ def _ends_torn(path: Path) -> bool:
 def _unwritable(path: Path, exc: OSError) -> Exception:
     from geotoolz.core._errors import BatchError
 
-    return BatchError(f"journal {str(path)!r}: {exc.strerror or exc}", expected="a file that can be read and appended to",
-                      fix="check rights and free space of the output folder; finished tiles stay finished")  # fmt: skip
+    return BatchError(
+        f"journal {str(path)!r}: {exc.strerror or exc}",
+        expected="a file that can be read and appended to",
+        fix="check rights and free space of the output folder; finished tiles stay finished",
+    )

@@ -32,8 +32,9 @@ def safe_name(tile_id: str) -> str:
 class Layout:
     """The files of a batch run below its output folder.
 
-    Outputs stand where the pipeline's sink puts them, the STAC items in ``items/``, the report in ``report.html``
-    and ``report.json``; everything else (journal, logs, pictures, files under construction) in ``.geotoolz/``.
+    Outputs stand where the pipeline's sink puts them, the STAC items in ``items/``, the report in
+    ``report.html`` and ``report.json``; everything else (journal, logs, pictures, files under construction)
+    in ``.geotoolz/``.
     """
 
     out: Path
@@ -104,9 +105,11 @@ class Layout:
                 probe.write_bytes(b"geotoolz")
                 probe.unlink()
         except OSError as exc:
-            raise WriteError(f"output folder {str(self.out)!r} cannot be written: {exc.strerror or exc}",
-                             expected="a folder that this process may write to, with free space",
-                             fix="choose another folder with out=…") from exc  # fmt: skip
+            raise WriteError(
+                f"output folder {str(self.out)!r} cannot be written: {exc.strerror or exc}",
+                expected="a folder that this process may write to, with free space",
+                fix="choose another folder with out=…",
+            ) from exc
 
 
 def _shard_suffix(shard: tuple[int, int] | None) -> str:

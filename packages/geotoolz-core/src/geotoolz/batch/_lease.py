@@ -70,8 +70,11 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as exc:
-        raise BatchError(f"lock file {str(path)!r}: {exc.strerror or exc}", expected="a file that can be written",
-                         fix="check the rights of the output folder") from exc  # fmt: skip
+        raise BatchError(
+            f"lock file {str(path)!r}: {exc.strerror or exc}",
+            expected="a file that can be written",
+            fix="check the rights of the output folder",
+        ) from exc
 
 
 def _lock(fd: int) -> bool:
@@ -105,6 +108,8 @@ def _holder(path: Path) -> str:
 def _busy(path: Path, holder: str) -> Exception:
     from geotoolz.core._errors import BatchError
 
-    return BatchError(f"{holder} is working on {str(path.parent.parent)!r} ({path.name})",
-                      expected="one run per output folder and shard",
-                      fix="wait for it, stop it with Ctrl-C, or choose another folder with out=…")  # fmt: skip
+    return BatchError(
+        f"{holder} is working on {str(path.parent.parent)!r} ({path.name})",
+        expected="one run per output folder and shard",
+        fix="wait for it, stop it with Ctrl-C, or choose another folder with out=…",
+    )

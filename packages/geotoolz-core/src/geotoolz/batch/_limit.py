@@ -17,11 +17,11 @@ _MIN_ENDED = 20
 class FailureLimit:
     """The failures that are allowed: a number, or a share of all tiles of the run.
 
-    A number stops the run when it is exceeded. A share is judged against the tiles that the run has to do: it stops
-    when more than that have failed, or when the first 20 all failed (something is wrong for all); never before 20
-    tiles have ended, so a small job is tried to its end. At the end the share is judged in every case: one broken
-    scene of twelve is 8 %, more than the default of 2 %, and the run's exit code is 4. Say ``max_failures=1`` or
-    ``"10%"`` where broken scenes are expected.
+    A number stops the run when it is exceeded. A share is judged against the tiles that the run has to do: it
+    stops when more than that have failed, or when the first 20 all failed (something is wrong for all); never
+    before 20 tiles have ended, so a small job is tried to its end. At the end the share is judged in every
+    case: one broken scene of twelve is 8 %, more than the default of 2 %, and the run's exit code is 4. Say
+    ``max_failures=1`` or ``"10%"`` where broken scenes are expected.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class FailureLimit:
     Examples
     --------
     >>> limit = FailureLimit.of("2%")
-    >>> limit.exceeded(failed=1, ended=12, total=12, over=False), limit.exceeded(failed=1, ended=12, total=12, over=True)
-    (False, True)
+    >>> [limit.exceeded(failed=1, ended=12, total=12, over=over) for over in (False, True)]
+    [False, True]
     >>> FailureLimit.of(3).exceeded(failed=4, ended=4, total=100, over=False)
     True
     """
@@ -55,8 +55,11 @@ class FailureLimit:
             value = int(value) if value.strip().isdigit() else value
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return cls(count=value)
-        raise ParameterError(f"max_failures={value!r}", expected="a whole number (0, 5) or a percentage ('2%')",
-                             fix="'100%' never stops")  # fmt: skip
+        raise ParameterError(
+            f"max_failures={value!r}",
+            expected="a whole number (0, 5) or a percentage ('2%')",
+            fix="'100%' never stops",
+        )
 
     def allowed(self, total: int) -> int:
         """Return how many of `total` tiles may fail."""

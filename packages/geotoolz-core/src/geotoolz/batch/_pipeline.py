@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._commit import clean_leftovers
-from ._driver import Driver, Outcome, StopReason
-from ._engine import Engine, get_engine
+from ._driver import StopReason
+from ._engine import Engine
 from ._fingerprint import Stamp, fingerprint, task_key
-from ._item import code_versions
 from ._journal import Journal, replay
 from ._layout import Layout
 from ._lease import Lease
 from ._limit import FailureLimit
+from ._options import check_on_error, check_positive, check_shard, check_stale_on
 from ._plan import BatchPlan, PlannedTile, State, TileState, scan
 from ._preflight import bind_output, refuse_collisions
-from ._progress import Progress, ProgressChoice, get_progress
+from ._progress import Progress, ProgressChoice
 from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
 from ._rows import TileSource, in_shard, tile_sources
-from ._signals import Interrupts
-from ._task import TileResult, TileTask, run_tile
+from ._task import TileTask
+from ._work import Work, row_of_plan
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
@@ -44,19 +41,21 @@ class CatalogPipeline:
     Parameters
     ----------
     catalog : GeoCatalog or iterable
-        Anything with ``iter_rows()``, or rows: mappings or objects with ``id`` and ``source``, GeoSlices, paths.
+        Anything with ``iter_rows()``, or rows: mappings or objects with ``id`` and ``source``, GeoSlices,
+        paths.
     op : Operator, str or Path
-        The pipeline, or its YAML file. A sink at its end says what is written; without one every variable that the
-        pipeline creates becomes ``{item_id}_{band}.tif``.
+        The pipeline, or its YAML file. A sink at its end says what is written; without one every variable
+        that the pipeline creates becomes ``{item_id}_{band}.tif``.
     out : path, optional
         Output folder (local). By default the fixed part of the sink's path.
     engine : str or Engine, optional
-        "inline", "process", "ray", or an Engine. By default "process" where `n_workers` is more than 1, else "inline".
+        "inline", "process", "ray", or an Engine. By default "process" where `n_workers` is more than 1, else
+        "inline".
     n_workers : int, optional
         By default the CPUs of this process.
     on_error : {"log", "raise"}
-        "log" (also "log_and_continue") counts a failed tile and goes on, within `max_failures`; "raise" stops at the
-        first one and raises its error.
+        "log" (also "log_and_continue") counts a failed tile and goes on, within `max_failures`; "raise" stops
+        at the first one and raises its error.
     on_row_error : optional
         The same, under the name of older texts.
     max_failures : int or str
@@ -69,7 +68,8 @@ class CatalogPipeline:
         Seconds after which an attempt at a tile is killed (not with "inline").
     retries : RetryPolicy, optional
     stale_on : str or sequence of str
-        "code": tiles made by other versions of geotoolz are stale; "environment": of the libraries below as well.
+        "code": tiles made by other versions of geotoolz are stale; "environment": of the libraries below as
+        well.
     retry_failed : bool
         Try quarantined tiles again although nothing has changed.
     read : mapping, optional
@@ -90,7 +90,8 @@ class CatalogPipeline:
     >>> CatalogPipeline([], op=None, out="ndvi", max_failures="2 percent")
     Traceback (most recent call last):
     ...
-    geotoolz.core._errors.ParameterError: max_failures='2 percent'; expected a whole number (0, 5) or a percentage ...
+    geotoolz.core._errors.ParameterError: max_failures='2 percent'; expected a whole number (0, 5) or a
+    percentage ...
     """
 
     def __init__(
@@ -117,13 +118,13 @@ class CatalogPipeline:
         self.catalog = catalog
         self.engine = engine if engine is not None else "process" if (n_workers or 1) > 1 else "inline"
         self.n_workers = n_workers
-        self.on_error = _on_error(on_row_error if on_row_error is not None else on_error)
+        self.on_error = check_on_error(on_row_error if on_row_error is not None else on_error)
         self.max_failures = FailureLimit.of(max_failures)
-        self.shard = _shard(shard)
-        self.limit = _positive("limit", limit)
-        self.timeout = _positive("timeout", timeout)
+        self.shard = check_shard(shard)
+        self.limit = check_positive("limit", limit)
+        self.timeout = check_positive("timeout", timeout)
         self.retries = retries or RetryPolicy()
-        self.stale_on = _stale_on(stale_on)
+        self.stale_on = check_stale_on(stale_on)
         self.retry_failed = retry_failed
         self.read = {name: value for name, value in (read or {}).items() if value is not None}
         self.quicklook = quicklook
@@ -147,8 +148,8 @@ class CatalogPipeline:
         Raises
         ------
         BatchError
-            For an empty catalog, two rows with one id, two tiles with one output path, or a path where a file of
-            somebody else stands.
+            For an empty catalog, two rows with one id, two tiles with one output path, or a path where a file
+            of somebody else stands.
         """
         from geotoolz.core._errors import BatchError
 
@@ -156,12 +157,18 @@ class CatalogPipeline:
         sources = list(tile_sources(self.catalog))
         ids = [source.tile_id for source in sources]
         if not ids:
-            raise BatchError("the catalog is empty", expected="at least one tile",
-                             fix="look at it with `geotoolz catalog show`, or loosen the filter")  # fmt: skip
+            raise BatchError(
+                "the catalog is empty",
+                expected="at least one tile",
+                fix="look at it with `geotoolz catalog show`, or loosen the filter",
+            )
         if len(set(ids)) != len(ids):
             twice = next(tile_id for tile_id in ids if ids.count(tile_id) > 1)
-            raise BatchError(f"the id {twice!r} occurs more than once", expected="one row per tile",
-                             fix="rename rows: outputs and journal go by the id")  # fmt: skip
+            raise BatchError(
+                f"the id {twice!r} occurs more than once",
+                expected="one row per tile",
+                fix="rename rows: outputs and journal go by the id",
+            )
         mine = [source for source in sources if in_shard(source.tile_id, self.shard)][: self.limit]
         tiles = list(self._judged(state, mine))
         refuse_collisions(self.op, self.out, tiles)
@@ -174,24 +181,33 @@ class CatalogPipeline:
         Returns
         -------
         BatchReport
-            Also after Ctrl-C (the running tiles are finished first; a second Ctrl-C stops at once and raises).
+            Also after Ctrl-C (the running tiles are finished first; a second Ctrl-C stops at once and
+            raises).
 
         Raises
         ------
         GeotoolzError
-            With ``on_error="raise"`` the error of the first tile that failed; otherwise only what makes the run as a
-            whole impossible.
+            With ``on_error="raise"`` the error of the first tile that failed; otherwise only what makes the
+            run as a whole impossible.
         """
         begun = time.time()
         plan = self.plan()
         todo = plan.todo
-        rows = {tile.tile_id: _row_of_plan(tile) for tile in plan.tiles if tile.state is not TileState.ORPHAN}
+        rows = {tile.tile_id: row_of_plan(tile) for tile in plan.tiles if tile.state is not TileState.ORPHAN}
         orphans = sum(tile.state is TileState.ORPHAN for tile in plan.tiles)
         if not todo:
-            return self._finish(rows, begun, None, 0, orphans, engine="none", write=not (self.out / "report.json").exists())
+            return self._finish(
+                rows,
+                begun,
+                None,
+                False,
+                orphans,
+                engine="none",
+                write=not (self.out / "report.json").exists(),
+            )
         self._layout.make()
         with Lease(self._layout, self.shard), Journal(self._layout.journal(self.shard)) as journal:
-            work = _Work(self, journal, rows)
+            work = Work(self, journal, rows)
             try:
                 stopped, failed = work.go(todo)
             finally:
@@ -205,15 +221,32 @@ class CatalogPipeline:
             raise work.first_error
         return report
 
-    # -- inside ------------------------------------------------------------------------------------------------
+    # ---- inside
 
     def _finish(
-        self, rows: Mapping[str, TileRow], begun: float, stopped: StopReason | None, over: bool, orphans: int,
-        *, engine: str, write: bool,
-    ) -> BatchReport:  # fmt: skip
+        self,
+        rows: Mapping[str, TileRow],
+        begun: float,
+        stopped: StopReason | None,
+        over: bool,
+        orphans: int,
+        *,
+        engine: str,
+        write: bool,
+    ) -> BatchReport:
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun))
-        report = BatchReport(self.out, engine, tuple(rows.values()), time.time() - begun, stopped, over, orphans,
-                             started, str(self.max_failures), self.config_hash)  # fmt: skip
+        report = BatchReport(
+            self.out,
+            engine,
+            tuple(rows.values()),
+            time.time() - begun,
+            stopped,
+            over,
+            orphans,
+            started,
+            str(self.max_failures),
+            self.config_hash,
+        )
         if write:
             self._layout.make()
             report.save()
@@ -221,7 +254,7 @@ class CatalogPipeline:
 
     def _judged(self, state: State, sources: Sequence[TileSource]) -> Iterator[PlannedTile]:
         config_hash = self.config_hash
-        text = self._pipeline_text()
+        text = self.pipeline_text()
         read = tuple(sorted(self.read.items()))
         for source in sources:
             record = state.record(source.tile_id)
@@ -229,146 +262,25 @@ class CatalogPipeline:
             stamps = fingerprint(source.files, item=source.item, known=known)
             key = task_key(config_hash, stamps, read=self.read)
             owned = tuple((str(entry[0]), int(entry[1])) for entry in record.get("out", ()))
-            task = TileTask(source.tile_id, key, source.source, text, config_hash, str(self.out), stamps, source.facts,
-                            read, self.quicklook, owned)  # fmt: skip
+            task = TileTask(
+                source.tile_id,
+                key,
+                source.source,
+                text,
+                config_hash,
+                str(self.out),
+                stamps,
+                source.facts,
+                read,
+                self.quicklook,
+                owned,
+            )
             yield state.judge(task, record)
 
-    def _pipeline_text(self) -> str:
+    def pipeline_text(self) -> str:
+        """Return the pipeline as YAML, with the sink's path below the output folder."""
         from geotoolz.core import dump
 
         if not self._text:
             self._text = dump(self.op)
         return self._text
-
-
-class _Work:
-    """The loop of one run: outcomes into journal, rows and progress."""
-
-    def __init__(self, job: CatalogPipeline, journal: Journal, rows: dict[str, TileRow]) -> None:
-        self.job = job
-        self.journal = journal
-        self.rows = rows
-        self.progress = get_progress(job.progress)
-        self.run_id = secrets.token_hex(6)
-        self.first_error: BaseException | None = None
-        self.failed = 0
-
-    def go(self, todo: Sequence[PlannedTile]) -> tuple[StopReason | None, int]:
-        job = self.job
-        engine = get_engine(job.engine, job.n_workers)
-        tasks = {tile.tile_id: tile.task for tile in todo if tile.task is not None}
-        self.journal.append("run", run=self.run_id, todo=len(tasks), engine=engine.name, cfg=job.config_hash,
-                            pipeline=job._pipeline_text(), versions=code_versions(), pid=os.getpid())  # fmt: skip
-        self.progress.start(len(tasks), len(self.rows) - len(tasks), engine.name)
-        told = "stopping: the running tiles are finished first; Ctrl-C again stops at once"
-        with Interrupts(lambda: self.progress.note("interrupt", told)) as interrupts:
-            driver = Driver(
-                engine, policy=job.retries, limit=job.max_failures, on_error=job.on_error, timeout=job.timeout,
-                interrupted=lambda: interrupts.count > 0,
-                on_retry=lambda ident, failure, pause: self.progress.note(
-                    "retry", f"{ident}: {failure.message}; again in {pause:.1f} s"),
-            )  # fmt: skip
-            for outcome in driver.run(run_tile, tasks.items(), len(tasks)):
-                self._record(outcome, tasks[outcome.ident])
-        return driver.stopped, self.failed
-
-    def _record(self, outcome: Outcome, task: TileTask) -> None:
-        attempts = tuple(_attempt(attempt) for attempt in outcome.attempts)
-        before = self.rows[outcome.ident]
-        seconds = sum(attempt.seconds for attempt in outcome.attempts)
-        base = {"id": task.tile_id, "key": task.key, "cfg": task.config_hash, "run": self.run_id, "att": len(attempts)}
-        stamps = [[stamp.path, stamp.size, stamp.mark] for stamp in task.stamps]
-        if outcome.failure is None:
-            result: TileResult = outcome.value
-            self.rows[outcome.ident] = _row_of_result(result, before.reason, attempts)
-            self.journal.append(
-                "done", **base, out=[[f.path, f.size, f.sha256] for f in result.outputs], sec=round(seconds, 4),
-                valid=dict(result.valid_share), masked=result.masked_share, **{"in": stamps},
-            )  # fmt: skip
-            self.progress.tile(outcome.ident, "done", "", seconds)
-            return
-        self.failed += 1
-        failure = outcome.failure
-        if self.first_error is None:
-            self.first_error = _error(outcome)
-        self.rows[outcome.ident] = replace(before, status="failed", kind=failure.kind.value, error=failure.error,
-                                           message=failure.message, attempts=attempts)  # fmt: skip
-        self.journal.append("failed", **base, kind=failure.kind.value, error=failure.error, msg=failure.message,
-                            **{"in": stamps})  # fmt: skip
-        self.progress.tile(outcome.ident, "failed", f"{failure.error}: {failure.message}", seconds)
-
-
-def _attempt(attempt: Any) -> dict[str, Any]:
-    told = attempt.failure.to_dict() if attempt.failure is not None else {}
-    return {"worker": attempt.worker, "seconds": round(attempt.seconds, 4), **told}
-
-
-def _error(outcome: Outcome) -> BaseException:
-    from geotoolz.core._errors import BatchError, GeotoolzError
-
-    failure = outcome.failure
-    if failure is None:
-        return BatchError(f"tile {outcome.ident!r}")
-    if isinstance(failure.exception, GeotoolzError):
-        return failure.exception.prefixed(f"tile {outcome.ident!r}")
-    error = BatchError(f"tile {outcome.ident!r}: {failure.error}: {failure.message}")
-    error.__cause__ = failure.exception
-    return error
-
-
-def _row_of_plan(tile: PlannedTile) -> TileRow:
-    """Return the row of a tile that nothing has been done for yet."""
-    record = tile.record
-    if tile.state is TileState.FRESH:
-        return TileRow(tile.tile_id, "fresh", tile.reason, outputs=tuple(entry[0] for entry in record.get("out", ())),
-                       valid_share=record.get("valid") or {}, masked_share=record.get("masked"))  # fmt: skip
-    if tile.state is TileState.QUARANTINED:
-        return TileRow(tile.tile_id, "quarantined", tile.reason, kind=record.get("kind", ""),
-                       error=record.get("error", ""), message=record.get("msg", ""))  # fmt: skip
-    return TileRow(tile.tile_id, "not-run", f"{tile.state.value}: {tile.reason}")
-
-
-def _row_of_result(result: TileResult, reason: str, attempts: tuple[dict[str, Any], ...]) -> TileRow:
-    return TileRow(result.tile_id, "done", reason, seconds=result.seconds, warnings=result.warnings,
-                   outputs=tuple(file.path for file in result.outputs), valid_share=result.valid_share,
-                   masked_share=result.masked_share, attempts=attempts)  # fmt: skip
-
-
-def _on_error(value: str) -> Literal["raise", "log"]:
-    from geotoolz.core._errors import ParameterError
-
-    if value in ("log", "log_and_continue"):
-        return "log"
-    if value == "raise":
-        return "raise"
-    raise ParameterError(f"on_error={value!r}", expected="'log' (or 'log_and_continue') or 'raise'")
-
-
-def _shard(value: tuple[int, int] | None) -> tuple[int, int] | None:
-    from geotoolz.core._errors import ParameterError
-
-    if value is None:
-        return None
-    part, total = value
-    if not (isinstance(part, int) and isinstance(total, int) and 1 <= part <= total):
-        raise ParameterError(f"shard={value!r}", expected="(i, n) with 1 ≤ i ≤ n",
-                             fix="array jobs that count from 0: add 1")  # fmt: skip
-    return (part, total)
-
-
-def _positive(name: str, value: Any) -> Any:
-    from geotoolz.core._errors import ParameterError
-
-    if value is not None and not (isinstance(value, (int, float)) and value > 0):
-        raise ParameterError(f"{name}={value!r}", expected="a positive number, or None")
-    return value
-
-
-def _stale_on(value: str | Sequence[str]) -> tuple[str, ...]:
-    from geotoolz.core._errors import ParameterError
-
-    wishes = (value,) if isinstance(value, str) else tuple(value)
-    for wish in wishes:
-        if wish not in ("code", "environment"):
-            raise ParameterError(f"stale_on={wish!r}", expected="'code' or 'environment'")
-    return wishes

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ __all__ = ["BatchPlan", "PlannedTile", "State", "TileState", "scan"]
 _DETERMINISTIC = frozenset({FailureKind.BAD_DATA, FailureKind.POISON, FailureKind.QC, FailureKind.PIPELINE})
 
 
-class TileState(str, Enum):
+class TileState(StrEnum):
     """The state of a tile in an output folder."""
 
     NEW = "new"
@@ -86,7 +86,9 @@ class BatchPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
-        tiles = [{"id": tile.tile_id, "state": tile.state.value, "reason": tile.reason} for tile in self.tiles]
+        tiles = [
+            {"id": tile.tile_id, "state": tile.state.value, "reason": tile.reason} for tile in self.tiles
+        ]
         return {"out": str(self.out), "counts": self.counts, "tiles": tiles}
 
     def __str__(self) -> str:
@@ -113,8 +115,11 @@ def scan(layout: Layout) -> dict[str, int]:
         except FileNotFoundError:
             continue
         except OSError as exc:
-            raise WriteError(f"output folder {folder!r} cannot be looked at: {exc.strerror or exc}",
-                             expected="a folder that can be read and written", fix="choose another with out=…") from exc  # fmt: skip
+            raise WriteError(
+                f"output folder {folder!r} cannot be looked at: {exc.strerror or exc}",
+                expected="a folder that can be read and written",
+                fix="choose another with out=…",
+            ) from exc
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if prefix or entry.name != ".geotoolz":
@@ -146,7 +151,11 @@ class State:
     """
 
     def __init__(
-        self, layout: Layout, records: Mapping[str, Mapping[str, Any]], files: Mapping[str, int], stale_on: Sequence[str] = ()
+        self,
+        layout: Layout,
+        records: Mapping[str, Mapping[str, Any]],
+        files: Mapping[str, int],
+        stale_on: Sequence[str] = (),
     ) -> None:
         self._layout = layout
         self._records = records
@@ -188,7 +197,11 @@ class State:
 
     def _judge_failed(self, record: Mapping[str, Any], same: bool) -> tuple[TileState, str]:
         told = f"{record.get('error', '')}: {record.get('msg', '')}"
-        if same and record.get("kind") in _DETERMINISTIC and not _differs(record.get("versions", {}), "geotoolz"):
+        if (
+            same
+            and record.get("kind") in _DETERMINISTIC
+            and not _differs(record.get("versions", {}), "geotoolz")
+        ):
             return TileState.QUARANTINED, f"failed, and nothing has changed since: {told}"
         return TileState.PARTIAL, f"failed before: {told}"
 
@@ -222,7 +235,12 @@ class State:
             if tile_id not in ids and name in self._files:
                 yield PlannedTile(tile_id, TileState.ORPHAN, "not in the catalog", None, record)
         for name in sorted(self._files):
-            if name.startswith("items/") and name.endswith(".json") and name not in names and name not in told:
+            if (
+                name.startswith("items/")
+                and name.endswith(".json")
+                and name not in names
+                and name not in told
+            ):
                 yield PlannedTile(Path(name).stem, TileState.ORPHAN, "not in the catalog", None, {})
 
 
@@ -233,12 +251,17 @@ def record_of_item(layout: Layout, tile_id: str) -> dict[str, Any]:
         return {}
     properties = item["properties"]
     return {
-        "ev": "done", "t": 0.0, "id": tile_id, "key": properties["geotoolz:task_key"],
-        "cfg": properties.get("geotoolz:config_hash"), "in": properties.get("geotoolz:inputs", []),
+        "ev": "done",
+        "t": 0.0,
+        "id": tile_id,
+        "key": properties["geotoolz:task_key"],
+        "cfg": properties.get("geotoolz:config_hash"),
+        "in": properties.get("geotoolz:inputs", []),
         "out": [[file.path, file.size, file.sha256] for file in files],
         "versions": properties.get("processing:software", {}),
-        "valid": properties.get("geotoolz:valid_share", {}), "masked": properties.get("geotoolz:masked_share"),
-    }  # fmt: skip
+        "valid": properties.get("geotoolz:valid_share", {}),
+        "masked": properties.get("geotoolz:masked_share"),
+    }
 
 
 def _differs(then: Mapping[str, str], prefix: str) -> str:

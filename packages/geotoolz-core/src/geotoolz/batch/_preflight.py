@@ -20,7 +20,7 @@ __all__ = ["bind_output", "refuse_collisions"]
 def bind_output(
     op: Operator | str | os.PathLike[str] | None, out: str | os.PathLike[str] | None
 ) -> tuple[Operator, Path]:
-    """Load the pipeline if need be and settle the output folder; the sink's path is relative to it afterwards.
+    """Load the pipeline and settle the output folder; the sink's path is relative to it afterwards.
 
     Raises
     ------
@@ -33,15 +33,23 @@ def bind_output(
     if isinstance(op, (str, os.PathLike)):
         op = load(op)
     if not isinstance(op, Operator):
-        raise ParameterError(f"a pipeline of type {type(op).__name__}", expected="an Operator or the path of a YAML file")
+        raise ParameterError(
+            f"a pipeline of type {type(op).__name__}", expected="an Operator or the path of a YAML file"
+        )
     body, sink = split(op)
     folder = Path(out) if out is not None else output_folder(sink)
     if folder is None:
-        raise BatchError("neither out=… nor a sink with a path", expected="a place for the outputs",
-                         fix="give out='folder', or end the pipeline with WriteCOG('folder/{item_id}_{band}.tif')")  # fmt: skip
+        raise BatchError(
+            "neither out=… nor a sink with a path",
+            expected="a place for the outputs",
+            fix="give out='folder', or end the pipeline with WriteCOG('folder/{item_id}_{band}.tif')",
+        )
     if "://" in os.fspath(out if out is not None else getattr(sink, "path", "")):
-        raise BatchError(f"the output {os.fspath(folder)!r}", expected="a local folder",
-                         fix="write locally, then copy; object stores are not supported yet")  # fmt: skip
+        raise BatchError(
+            f"the output {os.fspath(folder)!r}",
+            expected="a local folder",
+            fix="write locally, then copy; object stores are not supported yet",
+        )
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - no links are followed: the user's name for the folder stays
     if sink is None:
         return op, folder
@@ -89,14 +97,18 @@ def refuse_collisions(op: Operator, out: Path, tiles: Iterable[PlannedTile]) -> 
         if path is None:
             continue
         if path in seen:
-            raise BatchError(f"the tiles {seen[path]!r} and {tile.tile_id!r} would both be written to {path!r}",
-                             expected="one path per tile",
-                             fix="put {item_id} into the sink's path, and give tiles ids that differ in more than signs")  # fmt: skip
+            raise BatchError(
+                f"the tiles {seen[path]!r} and {tile.tile_id!r} would both be written to {path!r}",
+                expected="one path per tile",
+                fix="put {item_id} into the sink's path, and give tiles ids that differ in more than signs",
+            )
         seen[path] = tile.tile_id
         if one_file and path not in dict(tile.task.owned) and _foreign(out, path, tile):
-            raise BatchError(f"{os.fspath(out / path)!r} exists and was not written for {tile.tile_id!r}",
-                             expected="a free path, or an earlier output of the same tile",
-                             fix="move the file away, or choose another folder with out=…")  # fmt: skip
+            raise BatchError(
+                f"{os.fspath(out / path)!r} exists and was not written for {tile.tile_id!r}",
+                expected="a free path, or an earlier output of the same tile",
+                fix="move the file away, or choose another folder with out=…",
+            )
 
 
 def _foreign(out: Path, path: str, tile: PlannedTile) -> bool:

@@ -1,4 +1,4 @@
-"""The process engine: worker processes of our own, so that a dying one loses exactly the task it was running."""
+"""The process engine: workers of our own, so that a dying one loses exactly the task it was running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ __all__ = ["ProcessEngine"]
 
 #: attempts handed to one worker: the one that runs and one behind it, so that it never waits for the driver
 _PREFETCH = 2
-#: a larger payload waits until its worker is idle (it could fill the pipe while the worker fills the other way)
+#: a larger payload waits until its worker is idle (it could fill the pipe while the worker fills the other
+#: way)
 _SMALL = 32_768
 #: workers that die one after the other without finishing anything: something is wrong with the machine
 _PRELOAD = ["numpy", "xarray", "geotoolz.core", "geotoolz.batch._process_main"]
@@ -54,9 +55,9 @@ class _Worker:
 class ProcessEngine:
     """Runs tasks in processes of this machine (fork server where there is one, else spawn).
 
-    A worker that dies (SIGKILL, ``os._exit``, out of memory) is replaced; the task that it ran is reported as lost,
-    those waiting behind it move on untouched. A task over its deadline is killed with its worker. Scripts need no
-    ``if __name__ == "__main__"`` guard: the workers do not import the calling script.
+    A worker that dies (SIGKILL, ``os._exit``, out of memory) is replaced; the task that it ran is reported as
+    lost, those waiting behind it move on untouched. A task over its deadline is killed with its worker.
+    Scripts need no ``if __name__ == "__main__"`` guard: the workers do not import the calling script.
 
     Parameters
     ----------
@@ -100,7 +101,10 @@ class ProcessEngine:
         if not by_handle:
             return ()
         done: list[Completion] = []
-        woken = {id(by_handle[handle]): by_handle[handle] for handle in wait(list(by_handle), self._patience(timeout))}
+        woken = {
+            id(by_handle[handle]): by_handle[handle]
+            for handle in wait(list(by_handle), self._patience(timeout))
+        }
         for worker in woken.values():
             done.extend(self._collect(worker))
         done.extend(self._expire())
@@ -126,7 +130,7 @@ class ProcessEngine:
                 worker.process.close()
         self._workers.clear()
 
-    # -- inside ------------------------------------------------------------------------------------------------
+    # ---- inside
 
     def _dispatch(self) -> None:
         while self._backlog:
@@ -157,7 +161,10 @@ class ProcessEngine:
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe(duplex=True)
         process = self._context.Process(  # type: ignore[attr-defined]  # BaseContext has no stub for it
-            target=worker_main, args=(theirs, self._fn_bytes, dict(os.environ)), daemon=True, name="geotoolz-worker"
+            target=worker_main,
+            args=(theirs, self._fn_bytes, dict(os.environ)),
+            daemon=True,
+            name="geotoolz-worker",
         )
         with _without_main(self._hide_main):
             process.start()
@@ -198,7 +205,7 @@ class ProcessEngine:
                 yield from self._bury(worker, FailureKind.TIMEOUT)
 
     def _bury(self, worker: _Worker, kind: FailureKind) -> Iterator[Completion]:
-        """Take a dead worker out; its running attempt is reported, the one behind it goes back to the front."""
+        """Take a dead worker out: report its running attempt, keep the one behind it."""
         if worker not in self._workers:
             return
         self._workers.remove(worker)
@@ -233,8 +240,11 @@ def _refuse_start(failure: Failure | None) -> None:
     from geotoolz.core._errors import BatchError
 
     message = failure.message if failure else "unknown"
-    raise BatchError(f"worker processes that cannot start: {message}", expected="a function they can import",
-                     fix="put it into a module; functions of a notebook or a shell run with engine='inline'")  # fmt: skip
+    raise BatchError(
+        f"worker processes that cannot start: {message}",
+        expected="a function they can import",
+        fix="put it into a module; functions of a notebook or a shell run with engine='inline'",
+    )
 
 
 @contextmanager
@@ -248,7 +258,9 @@ def _without_main(hide: bool) -> Iterator[None]:
     if not hide or main is None:
         yield
         return
-    saved = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+    saved: dict[str, Any] = {
+        name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__
+    }
     main.__spec__ = None
     try:
         yield

@@ -35,7 +35,7 @@ def worker_main(pipe: Connection, fn_bytes: bytes, environ: dict[str, str]) -> N
     prepare_worker()
     try:
         fn = pickle.loads(fn_bytes)
-    except Exception as exc:  # reported to the driver, which raises
+    except Exception as exc:  # noqa: BLE001 - reported to the driver, which raises
         pipe.send_bytes(dumps((STARTUP, None, Failure.of(exc), 0.0)))
         return
     while True:
@@ -58,5 +58,5 @@ def _unpack(blob: bytes) -> tuple[int, object, Failure | None]:
     ticket = int.from_bytes(blob[:8], "little")
     try:
         return ticket, pickle.loads(memoryview(blob)[8:]), None
-    except Exception as exc:  # unpickling may raise nearly anything; it is the task's failure
+    except Exception as exc:  # noqa: BLE001 - unpickling raises nearly anything
         return ticket, None, Failure.of(exc)

@@ -97,14 +97,26 @@ class RichProgress:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bar
 
         self._console = Console(stderr=True)
         self._bar = Bar(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[failed]}"), console=self._console, transient=True,
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}"),
+            console=self._console,
+            transient=True,
+        )
         self._task: Any = None
         self._failed = 0
 
@@ -143,4 +155,6 @@ def get_progress(choice: ProgressChoice | Progress | None) -> Progress:
         return RichProgress()
     if choice == "json":
         return JsonLinesProgress()
-    raise ParameterError(f"progress={choice!r}", expected="'auto', 'rich', 'json', 'none' or a Progress object")
+    raise ParameterError(
+        f"progress={choice!r}", expected="'auto', 'rich', 'json', 'none' or a Progress object"
+    )

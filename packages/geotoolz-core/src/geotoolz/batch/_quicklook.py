@@ -16,8 +16,13 @@ __all__ = ["encode_png", "quicklook"]
 
 Array = np.ndarray[Any, Any]
 #: brown over yellow to green, for indices: the reader sees at once where vegetation is
-_INDEX_COLOURS = ((-1.0, (60, 90, 160)), (0.0, (222, 203, 164)), (0.25, (246, 232, 140)), (0.5, (120, 180, 80)),
-                  (1.0, (10, 70, 20)))  # fmt: skip
+_INDEX_COLOURS = (
+    (-1.0, (60, 90, 160)),
+    (0.0, (222, 203, 164)),
+    (0.25, (246, 232, 140)),
+    (0.5, (120, 180, 80)),
+    (1.0, (10, 70, 20)),
+)
 _NOTHING = (238, 238, 238)
 _RGB = ("red", "green", "blue")
 
@@ -38,7 +43,9 @@ def quicklook(tile: xr.Dataset, names: Sequence[str], size: int = 128) -> bytes 
     bytes or None
         A PNG; None where there is nothing to draw.
     """
-    drawable = [name for name in names if name in tile and tile[name].size and tile[name].dtype.kind in "fiub"]
+    drawable = [
+        name for name in names if name in tile and tile[name].size and tile[name].dtype.kind in "fiub"
+    ]
     if not drawable:
         return None
     if all(name in drawable for name in _RGB):
@@ -88,12 +95,12 @@ def _coloured(values: Array, quantity: str) -> Array:
 
 
 def encode_png(pixels: Array) -> bytes:
-    """Encode an (rows, columns, 3) uint8 array as PNG.
+    r"""Encode an (rows, columns, 3) uint8 array as PNG.
 
     Examples
     --------
     >>> encode_png(np.zeros((2, 3, 3), np.uint8))[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
+    b'\x89PNG\r\n\x1a\n'
     """
     rows, cols = pixels.shape[:2]
     flat = np.zeros((rows, 1 + cols * 3), np.uint8)  # every row starts with its filter: 0, none

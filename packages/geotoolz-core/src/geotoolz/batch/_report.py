@@ -132,12 +132,20 @@ class BatchReport:
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
         return {
-            "out": str(self.out), "engine": self.engine, "started": self.started, "seconds": round(self.seconds, 3),
-            "config_hash": self.config_hash, "max_failures": self.max_failures, "exit_code": int(self.exit_code),
-            "stopped": self.stopped.value if self.stopped else None, "over_limit": self.over_limit,
-            "counts": self.counts, "failures": self.failures, "orphans": self.orphans,
+            "out": str(self.out),
+            "engine": self.engine,
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+            "config_hash": self.config_hash,
+            "max_failures": self.max_failures,
+            "exit_code": int(self.exit_code),
+            "stopped": self.stopped.value if self.stopped else None,
+            "over_limit": self.over_limit,
+            "counts": self.counts,
+            "failures": self.failures,
+            "orphans": self.orphans,
             "tiles": [_row_dict(row) for row in self.rows],
-        }  # fmt: skip
+        }
 
     def save(self) -> tuple[Path, Path]:
         """Write ``report.json`` and ``report.html`` into the output folder and return their paths."""
@@ -150,8 +158,10 @@ class BatchReport:
             write_atomic(as_json, (json.dumps(self.to_dict(), indent=1, default=str) + "\n").encode())
             write_atomic(as_html, render(self).encode())
         except OSError as exc:
-            raise WriteError(f"the report in {str(self.out)!r}: {exc.strerror or exc}",
-                             expected="free space and the right to write") from exc  # fmt: skip
+            raise WriteError(
+                f"the report in {str(self.out)!r}: {exc.strerror or exc}",
+                expected="free space and the right to write",
+            ) from exc
         return as_json, as_html
 
     @classmethod
@@ -170,11 +180,24 @@ class BatchReport:
             told = json.loads(path.read_bytes())
             rows = tuple(_row_of(row) for row in told["tiles"])
             stopped = StopReason(told["stopped"]) if told["stopped"] else None
-            return cls(Path(out), told["engine"], rows, told["seconds"], stopped, told["over_limit"], told["orphans"],
-                       told["started"], told["max_failures"], told["config_hash"])  # fmt: skip
+            return cls(
+                Path(out),
+                told["engine"],
+                rows,
+                told["seconds"],
+                stopped,
+                told["over_limit"],
+                told["orphans"],
+                told["started"],
+                told["max_failures"],
+                told["config_hash"],
+            )
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise BatchError(f"no report in {str(out)!r} ({type(exc).__name__})", expected="the output folder of a run",
-                             fix="name the folder that was given as out=…") from exc  # fmt: skip
+            raise BatchError(
+                f"no report in {str(out)!r} ({type(exc).__name__})",
+                expected="the output folder of a run",
+                fix="name the folder that was given as out=…",
+            ) from exc
 
 
 _STOPPED = {
@@ -193,5 +216,9 @@ def _row_dict(row: TileRow) -> dict[str, Any]:
 
 
 def _row_of(values: Mapping[str, Any]) -> TileRow:
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name != "id"}
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if name != "id"
+    }
     return TileRow(tile_id=values["id"], **fields)

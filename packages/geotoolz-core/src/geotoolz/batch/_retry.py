@@ -24,9 +24,9 @@ class RetryPolicy:
     worker_deaths : int
         Workers that one task may take down (killed, crashed, over its deadline) before it counts as poison.
     base, cap : float
-        Pause in seconds before the second attempt, doubled for each further one, at most `cap`. A share of up to
-        half of it, taken from a hash of task and attempt (so a run can be repeated), is added: tiles that failed
-        together do not come back together.
+        Pause in seconds before the second attempt, doubled for each further one, at most `cap`. A share of up
+        to half of it, taken from a hash of task and attempt (so a run can be repeated), is added: tiles that
+        failed together do not come back together.
 
     Examples
     --------

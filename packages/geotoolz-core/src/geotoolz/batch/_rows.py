@@ -7,15 +7,23 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 __all__ = ["TileSource", "in_shard", "tile_sources"]
 
 #: columns of a catalog that are facts of the tile itself
-_FACTS = ("datetime", "platform", "instrument", "processing_level", "processing_baseline", "sun_azimuth",
-          "sun_elevation", "tile")  # fmt: skip
+_FACTS = (
+    "datetime",
+    "platform",
+    "instrument",
+    "processing_level",
+    "processing_baseline",
+    "sun_azimuth",
+    "sun_elevation",
+    "tile",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,8 @@ def tile_sources(catalog: Any) -> Iterator[TileSource]:
     Parameters
     ----------
     catalog : object
-        With ``iter_rows()`` (a GeoCatalog), or an iterable of rows: mappings or objects with ``id`` and ``source``,
-        GeoSlices, paths.
+        With ``iter_rows()`` (a GeoCatalog), or an iterable of rows: mappings or objects with ``id`` and
+        ``source``, GeoSlices, paths.
 
     Yields
     ------
@@ -67,8 +75,11 @@ def tile_sources(catalog: Any) -> Iterator[TileSource]:
     elif isinstance(catalog, Iterable) and not isinstance(catalog, (str, bytes, Mapping)):
         rows = catalog
     else:
-        raise BatchError(f"a catalog of type {type(catalog).__name__}", expected="a GeoCatalog, or a list of rows or paths",
-                         fix="open a file with geotoolz.catalog.GeoCatalog.open(path)")  # fmt: skip
+        raise BatchError(
+            f"a catalog of type {type(catalog).__name__}",
+            expected="a GeoCatalog, or a list of rows or paths",
+            fix="open a file with geotoolz.catalog.GeoCatalog.open(path)",
+        )
     resolve = getattr(catalog, "source_of", None)
     for number, row in enumerate(rows):
         yield _of_row(row, number, resolve)
@@ -79,7 +90,9 @@ def _of_row(row: Any, number: int, resolve: Callable[[Any], Any] | None) -> Tile
 
     if isinstance(row, (str, os.PathLike)):
         path = Path(row)
-        return TileSource(path.stem if path.suffix else path.name, os.fspath(row), (os.fspath(row),), None, ())
+        return TileSource(
+            path.stem if path.suffix else path.name, os.fspath(row), (os.fspath(row),), None, ()
+        )
     if hasattr(row, "to_dict") and hasattr(row, "sources") and hasattr(row, "tile_id"):
         return _of_slice(row, number)
     get = row.get if isinstance(row, Mapping) else lambda name, default=None: getattr(row, name, default)
@@ -88,8 +101,11 @@ def _of_row(row: Any, number: int, resolve: Callable[[Any], Any] | None) -> Tile
         found = resolve(row)
         source, item = (found, None) if isinstance(found, str) else ("", _item_text(found))
     if not tile_id or not (source or item):
-        raise BatchError(f"row {number} has id {tile_id!r} and source {source!r}", expected="both",
-                         fix="give every row an id and a source (path, URI or STAC item)")  # fmt: skip
+        raise BatchError(
+            f"row {number} has id {tile_id!r} and source {source!r}",
+            expected="both",
+            fix="give every row an id and a source (path, URI or STAC item)",
+        )
     facts = tuple(_facts(get))
     if item is not None:
         return TileSource(tile_id, json.loads(item), (), item, facts)
@@ -100,7 +116,9 @@ def _of_slice(piece: Any, number: int) -> TileSource:
     from geotoolz.core._errors import BatchError
 
     if not piece.tile_id:
-        raise BatchError(f"slice {number} has no tile_id", expected="a name for every tile", fix="set tile_id=…")
+        raise BatchError(
+            f"slice {number} has no tile_id", expected="a name for every tile", fix="set tile_id=…"
+        )
     item = _item_text(piece.item)
     files = () if item is not None else tuple(piece.sources)
     return TileSource(piece.tile_id, piece.to_dict(), files, item, tuple(piece.attrs))
@@ -113,7 +131,11 @@ def _facts(get: Any) -> Iterator[tuple[str, Any]]:
             properties = json.loads(properties)
         except ValueError:
             properties = None
-    found = {name: value for name, value in (properties or {}).items() if isinstance(value, (str, int, float, bool))}
+    found = {
+        name: value
+        for name, value in (properties or {}).items()
+        if isinstance(value, (str, int, float, bool))
+    }
     found.update((name, get(name)) for name in _FACTS)
     for name, value in found.items():
         plain = _plain(value)
@@ -125,9 +147,7 @@ def _plain(value: Any) -> str | int | float | bool | None:
     if _absent(value):
         return None
     if isinstance(value, datetime):
-        from datetime import timezone
-
-        moment = value.astimezone(timezone.utc) if value.tzinfo else value
+        moment = value.astimezone(UTC) if value.tzinfo else value
         fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
         return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
     if hasattr(value, "item"):

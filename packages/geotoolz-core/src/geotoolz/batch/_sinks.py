@@ -1,4 +1,4 @@
-"""The end of a pipeline as the driver sees it: where a sink writes, and how it is made to write elsewhere first."""
+"""The end of a pipeline as the driver sees it: where a sink writes, and how it writes elsewhere first."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geotoolz.core import Operator, Sink
 
-__all__ = ["DEFAULT_TEMPLATE", "default_sink", "output_folder", "path_fields", "relative_template", "render", "split", "staged_sink",
-           "wanted_by"]  # fmt: skip
+__all__ = [
+    "DEFAULT_TEMPLATE",
+    "default_sink",
+    "output_folder",
+    "path_fields",
+    "relative_template",
+    "render",
+    "split",
+    "staged_sink",
+    "wanted_by",
+]
 
 DEFAULT_TEMPLATE = "{item_id}_{band}.tif"
 _UNSAFE = re.compile(r"[^\w.+-]")
@@ -69,8 +78,11 @@ def wanted_by(sink: Sink, created: tuple[str, ...], present: tuple[str, ...]) ->
     if unknown:
         from geotoolz.core._errors import MissingVariableError
 
-        raise MissingVariableError(f"{type(sink).__name__} writes {', '.join(unknown)}",
-                                   expected=f"some of {', '.join(present)}", fix="correct `bands` of the sink")  # fmt: skip
+        raise MissingVariableError(
+            f"{type(sink).__name__} writes {', '.join(unknown)}",
+            expected=f"some of {', '.join(present)}",
+            fix="correct `bands` of the sink",
+        )
     return names
 
 
@@ -98,8 +110,11 @@ def relative_template(sink: Sink, out: Path) -> str:
     base = os.path.abspath(out)  # noqa: PTH100 - no links are followed
     full = os.path.normpath(os.path.join(base, template))  # noqa: PTH118
     if full == base or not full.startswith(base.rstrip(os.sep) + os.sep):
-        raise BatchError(f"the sink writes to {template!r}", expected=f"a path below the output folder {str(out)!r}",
-                         fix="make the path relative to out=…, or leave out=… away")  # fmt: skip
+        raise BatchError(
+            f"the sink writes to {template!r}",
+            expected=f"a path below the output folder {str(out)!r}",
+            fix="make the path relative to out=…, or leave out=… away",
+        )
     return os.path.relpath(full, base)
 
 
@@ -108,8 +123,11 @@ def staged_sink(sink: Sink, out: Path, staged: Path) -> Sink:
     if not isinstance(getattr(sink, "path", None), (str, os.PathLike)):
         from geotoolz.core._errors import BatchError
 
-        raise BatchError(f"{type(sink).__name__} has no `path`", expected="a sink whose `path` is a template of file names",
-                         fix="give the class a field `path: str`; a batch run writes elsewhere first, then commits")  # fmt: skip
+        raise BatchError(
+            f"{type(sink).__name__} has no `path`",
+            expected="a sink whose `path` is a template of file names",
+            fix="give the class a field `path: str`; a batch run writes elsewhere first, then commits",
+        )
     folder = os.fspath(staged).replace("{", "{{").replace("}", "}}")  # no field of the template
     moved = os.path.join(folder, relative_template(sink, out))  # noqa: PTH118 - the template is text
     values = {f.name: getattr(sink, f.name) for f in dataclasses.fields(sink)}

@@ -59,7 +59,7 @@ def open_source(task: TileTask) -> OpenedTile:
 
 
 def _attrs(found: Mapping[str, Any], task: TileTask) -> dict[str, Any]:
-    """Return the tile's attributes: the reader's, what it did not find from the catalog, the id of the row."""
+    """Return the tile's attributes: the reader's, the catalog's where it found none, the row's id."""
     merged = {**dict(task.facts), **{name: value for name, value in found.items() if value not in (None, "")}}
     merged["tile_id"] = task.tile_id
     return merged

@@ -135,19 +135,34 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
         made.write(layout.out, staged)
         files = commit(
-            layout, task.tile_id, staged, dict(task.owned),
+            layout,
+            task.tile_id,
+            staged,
+            dict(task.owned),
             lambda files: build_item(
-                made.tile, task.tile_id, files, key=task.key, config_hash=task.config_hash, stamps=task.stamps,
+                made.tile,
+                task.tile_id,
+                files,
+                key=task.key,
+                config_hash=task.config_hash,
+                stamps=task.stamps,
                 facts={k: v for k, v in facts.items() if v} | {"warnings": log.warnings},
                 source=task.source if isinstance(task.source, str) else "",
             ),
-        )  # fmt: skip
+        )
         if task.quicklook:
             _draw(made.tile, made.names, layout.quicklook(task.tile_id))
     return TileResult(
-        task.tile_id, task.key, "done", files, clock.seconds, tuple(log.warnings),
-        made.valid_share, made.masked_share, statistics,
-    )  # fmt: skip
+        task.tile_id,
+        task.key,
+        "done",
+        files,
+        clock.seconds,
+        tuple(log.warnings),
+        made.valid_share,
+        made.masked_share,
+        statistics,
+    )
 
 
 class _Clock:

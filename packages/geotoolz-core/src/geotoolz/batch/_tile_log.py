@@ -54,8 +54,8 @@ class TileLog(logging.Handler):
 def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
     """Collect what happens inside, and append it to `path` at the end.
 
-    Warnings are collected instead of shown: a thousand tiles would show each a thousand times. A log that cannot be
-    written loses its lines, never the tile.
+    Warnings are collected instead of shown: a thousand tiles would show each a thousand times. A log that
+    cannot be written loses its lines, never the tile.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Counting valid pixels, a few rows at a time: no mask of the size of a scene is made where it can be helped."""
+"""Counting valid pixels, a few rows at a time, so that no mask of the size of a scene is made."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ def masked_share(inputs: Iterable[xr.Variable], output: xr.Variable, had: Mask |
         return None
     before, lost = 0, 0
     for rows in _row_slices(output.shape[-2]):
-        mask = had[rows] if had is not None else np.logical_and.reduce([_rows_mask(part, rows) for part in parts])
+        mask = (
+            had[rows]
+            if had is not None
+            else np.logical_and.reduce([_rows_mask(part, rows) for part in parts])
+        )
         before += int(mask.sum())
         lost += int((mask & ~_rows_mask(output, rows)).sum())
     return lost / before if before else None

@@ -6,6 +6,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ._failure import Failure, FailureKind
@@ -22,19 +23,15 @@ GDAL_WORKER_ENV = {
 }
 #: pools of the libraries below us; one thread each, the parallelism is between tiles
 _THREAD_ENV = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-_prepared = False
 
 
+@lru_cache(maxsize=1)
 def prepare_worker() -> None:
     """Set what a worker process needs, once; a value that the user set in the environment wins."""
-    global _prepared
-    if _prepared:
-        return
     for name, value in GDAL_WORKER_ENV.items():
         os.environ.setdefault(name, value)
     for name in _THREAD_ENV:
         os.environ.setdefault(name, "1")
-    _prepared = True
 
 
 def call(fn: Callable[[Any], Any], payload: Any) -> tuple[Any, Failure | None, float]:
@@ -46,19 +43,21 @@ def call(fn: Callable[[Any], Any], payload: Any) -> tuple[Any, Failure | None, f
     start = time.perf_counter()
     try:
         return fn(payload), None, time.perf_counter() - start
-    except Exception as exc:  # the border: typed by Failure.of, decided upon by the driver
+    except Exception as exc:  # noqa: BLE001 - the border: typed by Failure.of, judged by the driver
         return None, Failure.of(exc), time.perf_counter() - start
 
 
 def dumps(message: tuple[int, Any, Failure | None, float]) -> bytes:
     """Pickle an answer; what cannot be pickled becomes a failure that says so."""
-    ticket, value, failure, seconds = message
+    ticket, _, failure, seconds = message
     if failure is not None:
         return pickle.dumps((ticket, None, portable(failure), seconds), protocol=5)
     try:
         return pickle.dumps(message, protocol=5)
-    except Exception as exc:  # pickle raises nearly anything
-        told = Failure(FailureKind.ERROR, type(exc).__name__, f"the result of the task cannot be pickled: {exc}")
+    except Exception as exc:  # noqa: BLE001 - pickle raises nearly anything
+        told = Failure(
+            FailureKind.ERROR, type(exc).__name__, f"the result of the task cannot be pickled: {exc}"
+        )
         return pickle.dumps((ticket, None, told, seconds), protocol=5)
 
 
@@ -68,6 +67,6 @@ def portable(failure: Failure) -> Failure:
         return failure
     try:
         pickle.loads(pickle.dumps(failure.exception, protocol=5))
-    except Exception:  # a foreign class with its own __init__: the text has to do
+    except Exception:  # noqa: BLE001 - a foreign class with its own __init__: the text has to do
         return Failure(failure.kind, failure.error, failure.message, failure.traceback)
     return failure

@@ -12,9 +12,9 @@ from odc.geo.geobox import GeoBox
 
 from geotoolz.catalog._label import rasterize_label, read_legend
 from geotoolz.core._errors import MissingVariableError, ParameterError, nearest
-from geotoolz.core._footprint import WHOLE
+from geotoolz.core._extent import Extent
 from geotoolz.core._map import Map
-from geotoolz.core._specs import Plan, TileSpec, VarSpec
+from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
 from geotoolz.core._verbs import verb
 
 
@@ -25,12 +25,13 @@ def _kernel(
     classes: Mapping[str, int | None] | None,
     all_touched: bool,
     fill: int | None,
-    offset: tuple[int, int],
-    shape: tuple[int, int],
+    *,
+    extent: Extent,
 ) -> np.ndarray[Any, Any]:
     labels, _ = rasterize_label(
-        geobox, path, column, classes=classes, all_touched=all_touched, fill=fill, offset=offset, shape=shape
-    )
+        geobox, path, column, classes=classes, all_touched=all_touched, fill=fill,
+        offset=(extent.y0, extent.x0), shape=extent.shape,
+    )  # fmt: skip
     return labels
 
 
@@ -88,8 +89,6 @@ class ReadLabel(Map):
     classes: Mapping[str, int | None] | None = None
     fill: Annotated[int, pydantic.Field(ge=0, le=65535)] | None = None
 
-    kernel = staticmethod(_kernel)
-
     def plan(self, tile: TileSpec) -> Plan:
         """Read the labels' classes, not their pixels."""
         geobox = tile.require_geobox("ReadLabel")
@@ -97,9 +96,8 @@ class ReadLabel(Map):
         legend = read_legend(path, self.column, self.classes, self.fill)
         attrs = {**legend.attrs(), "long_name": self.column or "label", "data_source": path}
         spec = VarSpec(("y", "x"), legend.dtype, legend.fill, attrs)
-        args = (geobox, path, self.column, self.classes, self.all_touched, self.fill, tile.offset, tile.shape)
-        # kernels are not told where their window lies, so the step asks for the whole tile at once
-        return Plan((), {self.name: spec}, args, WHOLE)
+        args = (geobox, path, self.column, self.classes, self.all_touched, self.fill)
+        return Plan(writes={self.name: spec}, calls=(Call((), (self.name,), _kernel, args, located=True),))
 
 
 read_label = verb(ReadLabel, "read_label")

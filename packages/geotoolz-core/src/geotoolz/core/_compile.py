@@ -41,6 +41,7 @@ class Instruction:
     writes: tuple[int, ...]
     args: tuple[Any, ...]
     footprint: Footprint
+    located: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Builder:
                 made.add(name)
             self.instructions.append(
                 Instruction(
-                    path, call.kernel, reads, tuple(writes), call.args, call.footprint or plan.footprint
+                    path, call.kernel, reads, tuple(writes), call.args, call.footprint or plan.footprint, call.located
                 )
             )
         missing = [name for name in plan.writes if name not in made]

@@ -146,6 +146,8 @@ class BatchError(GeotoolzError, RuntimeError):
 class MissingDependencyError(GeotoolzError, ImportError):
     """An optional package is needed and absent."""
 
+    path: str | None = None  # in place of ImportError's own slot, which pickling would lose
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest known name, or an empty string.

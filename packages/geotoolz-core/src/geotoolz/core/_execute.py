@@ -109,7 +109,7 @@ def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None 
     for index, step in enumerate(job.instructions):
         arrays = [get(slot) for slot in step.reads]
         if needed is None:
-            results = step.kernel(*arrays, *step.args)
+            results = _invoke(job, step, arrays, extent)
         else:
             results = _call(job, step, arrays, needed, offset)
         if not isinstance(results, tuple):
@@ -125,6 +125,15 @@ def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None 
     return {slot: _crop(get(slot), needed, slot, extent) for slot in job.wanted if slot not in sources}
 
 
+def _invoke(job: Job, step: Instruction, arrays: list[Array], extent: Extent) -> Any:
+    """Call a kernel, telling it where it is if it asks."""
+    if not step.located:
+        return step.kernel(*arrays, *step.args)
+    y, x = next(iter(job.program.inputs_spec.values())).offset
+    here = Extent(extent.y0 + y, extent.y1 + y, extent.x0 + x, extent.x1 + x)
+    return step.kernel(*arrays, *step.args, extent=here)
+
+
 def _call(
     job: Job,
     step: Instruction,
@@ -136,7 +145,7 @@ def _call(
     out = needed[step.writes[0]] if step.writes else Extent(0, *job.shape[:1], 0, *job.shape[1:])
     read = out.grow(step.footprint, job.shape, offset)
     cut = [needed[slot].cut(array, read) for slot, array in zip(step.reads, arrays, strict=True)]
-    results = step.kernel(*cut, *step.args)
+    results = _invoke(job, step, cut, read)
     if not isinstance(results, tuple):
         results = (results,)
     for result in results:

@@ -123,8 +123,11 @@ def _spacing(values: np.ndarray[Any, Any], dim: str, known: float | None) -> flo
             )
         return float(known)
     step = (float(values[-1]) - float(values[0])) / (values.size - 1)
-    wanted = float(values[0]) + step * np.arange(values.size)
-    if not step or not np.abs(values - wanted).max() <= abs(step) * 0.01:  # NaN is not regular either
+    regular = bool(np.isfinite(values).all()) and step != 0
+    if regular:
+        wanted = float(values[0]) + step * np.arange(values.size)
+        regular = bool(np.abs(values - wanted).max() <= abs(step) * 0.01)
+    if not regular:
         raise TileError(f"the {dim} coordinates are not regularly spaced", expected="one affine grid")
     return step
 

@@ -217,7 +217,9 @@ class TileSpec:
 class Call:
     """One call of a kernel: arrays by name in, arrays by name out.
 
-    Names that a plan does not write are temporaries of that plan.
+    Names that a plan does not write are temporaries of that plan. A `located` kernel is told which
+    pixels it works on, by the keyword ``extent`` (an `Extent` on the lattice of the parent grid):
+    for labels burnt from polygons, or random numbers per absolute pixel.
     """
 
     reads: tuple[str, ...]
@@ -225,6 +227,7 @@ class Call:
     kernel: Callable[..., Any]
     args: tuple[Any, ...] = ()
     footprint: Footprint | None = None
+    located: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def gdal_options(path: str) -> dict[str, Any]:
         "GDAL_CACHEMAX": 128,
         "GDAL_HTTP_MAX_RETRY": 3,
         "GDAL_HTTP_RETRY_DELAY": 1,
+        "GDAL_HTTP_CONNECTTIMEOUT": 15,
     }
     return {key: value for key, value in wanted.items() if key not in os.environ}
 
@@ -183,7 +185,7 @@ def read_header(path: str) -> Header:
     """
     with opened(path) as raster:
         transform = raster.transform
-        crs = _crs(raster.crs) if raster.crs else None
+        crs = _crs(raster.crs.to_wkt()) if raster.crs else None
         bands = range(1, raster.count + 1)
         return Header(
             path=path,
@@ -201,7 +203,10 @@ def read_header(path: str) -> Header:
         )
 
 
-def _crs(found: Any) -> CRS:
-    """Turn rasterio's CRS into odc's; an exact EPSG code gives the same text everywhere."""
-    code = found.to_epsg(confidence_threshold=100)
-    return CRS(f"EPSG:{code}") if code else CRS(found.to_wkt())
+@lru_cache(maxsize=64)
+def _crs(wkt: str) -> CRS:
+    """Return a CRS; an exact EPSG code gives the same text everywhere. The search for it is slow."""
+    from rasterio.crs import CRS as RasterioCRS
+
+    code = RasterioCRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
+    return CRS(f"EPSG:{code}") if code else CRS(wkt)

@@ -60,6 +60,12 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
         if not raw:
             raise
         radiometry = Radiometry(nodata=declared.nodata, quantity="dn", units="1")
+    if (
+        dtype.kind == "f"
+        and own_offset is None
+        and (header.scales[position], header.offsets[position]) == (1, 0)
+    ):
+        radiometry = _as_values(radiometry, declared, in_file)
     flags = _is_flags(asset.band)
     source = Source(header.path, asset.index, grid, dtype, radiometry.nodata, nearest=flags)
     scaled = not raw and not flags and (radiometry.applies or radiometry.quantity in _FLOATING)
@@ -69,6 +75,16 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
         nodata = math.nan
     attrs = _attrs(asset, header, position, radiometry, raw or not scaled)
     return Band(asset.name, source, radiometry, VarSpec(("y", "x"), out, nodata, attrs), verbatim=not scaled)
+
+
+def _as_values(radiometry: Radiometry, declared: Declared, nodata: NoData) -> Radiometry:
+    """Take a file of floats as values: sensors deliver integers, somebody has scaled them."""
+    if not radiometry.applies:
+        return radiometry
+    doubt = "" if declared.scale is None else "the file holds floats: the declared scale is taken as applied"
+    return replace(
+        radiometry, scale=1.0, add=0.0, nodata=nodata, thermal=None, said_by="float file", doubt=doubt
+    )
 
 
 _FLOATING = ("reflectance", "surface_reflectance", "toa_reflectance", "backscatter", "brightness_temperature")

@@ -131,6 +131,8 @@ class WriteCOG(Sink):
             chosen = list(created) or list(tile.variables)
         if not chosen:
             raise TileError("the tile has no variables", fix="let the pipeline make one, or name bands=…")
+        if 0 in tile.shape:
+            raise TileError(f"the tile is empty: {tile.shape[0]} × {tile.shape[1]} pixels", expected="pixels")
         files: dict[str, list[str]] = {}
         for name in chosen:
             _check_variable(name, tile.variables[name])

@@ -58,7 +58,9 @@ class WriteNpy(Sink):
     def write(self, tile: xr.Dataset, *, created: tuple[str, ...]) -> tuple[str, ...]:
         paths = []
         for name in self.bands or created:
-            path = self.path.format(item_id=tile.attrs["tile_id"], band=name, platform=tile.attrs.get("platform"))
+            path = self.path.format(
+                item_id=tile.attrs["tile_id"], band=name, platform=tile.attrs.get("platform")
+            )
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             np.save(path, tile[name].values)
             paths.append(path)

@@ -1,0 +1,263 @@
+"""The runner: same bits however the work is cut, liars caught, nothing of the caller's changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geotoolz.core import (
+    CONFIG_HASH_ATTR,
+    Branch,
+    ExecutorError,
+    Footprint,
+    Map,
+    ParameterError,
+    Plan,
+    Sequential,
+    TileError,
+    TileSpec,
+    VarSpec,
+    run,
+    run_detailed,
+)
+from geotoolz.core.testing import tiles
+from geotoolz.radiometry import BoxMean, Extremes, MinMax, PercentileClip, SelectBands, ToFloat32
+
+Make = Callable[..., xr.Dataset]
+PIPELINE = Sequential([ToFloat32(), BoxMean(2), Branch({"a": BoxMean(1, ("red",))}, prefix=True), MinMax()])
+
+
+def operator(kernel: Any, *, reads: Any = ("red",), writes: Any = ("out",), var: Any = None, reach: int = 0) -> Map:
+    """Return an operator around a kernel, for the tests of kernels that lie."""
+    function = kernel
+
+    class Made(Map):
+        def plan(self, tile: TileSpec) -> Plan:
+            like = var or VarSpec(tile.variables[reads[0]].dims)
+            return Plan(reads, dict.fromkeys(writes, like), footprint=Footprint(reach, reach))
+
+        kernel = staticmethod(function)
+
+    return Made()
+
+
+def same(a: xr.Dataset, b: xr.Dataset) -> None:
+    xr.testing.assert_identical(a, b)
+    for name in a.data_vars:
+        assert a[name].dtype == b[name].dtype
+        assert a[name].values.tobytes() == b[name].values.tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("window", [None, (1, 1), (2, 3), (5, 100), (100, 4), (100, 100)])
+def test_windows_and_threads_do_not_show(make: Make, window: Any, threads: int) -> None:
+    ds = make((11, 13), times=2)
+    same(run(PIPELINE, ds, window=window, threads=threads), PIPELINE(ds))  # type: ignore[arg-type]
+
+
+@settings(max_examples=40)
+@given(tiles(max_side=9), st.tuples(st.integers(1, 9), st.integers(1, 9)), st.integers(1, 3))
+def test_the_law_on_drawn_tiles(ds: xr.Dataset, window: tuple[int, int], threads: int) -> None:
+    op = Sequential([ToFloat32(), BoxMean(2)])
+    same(run(op, ds, window=window, threads=threads), op(ds))  # type: ignore[arg-type]
+
+
+def test_row_blocks_of_a_tall_tile(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = make((40, 9))
+    whole = PIPELINE(ds)
+    monkeypatch.setattr("geotoolz.core._run.BLOCK_PIXELS", 30)
+    same(PIPELINE(ds), whole)
+
+
+@pytest.mark.parametrize("window", [(0, 5), (5, 0), (-1, 5)])
+def test_windows_below_one_pixel(make: Make, window: tuple[int, int]) -> None:
+    with pytest.raises(ExecutorError, match="smaller than one pixel"):
+        run(BoxMean(), make(), window=window)
+
+
+def test_threads_below_one(make: Make) -> None:
+    with pytest.raises(ParameterError, match="threads=0"):
+        run(BoxMean(), make(), threads=0)
+
+
+def test_whole_tile_steps_refuse_windows_by_name(make: Make) -> None:
+    class Whole(Map):
+        def plan(self, tile: TileSpec) -> Plan:
+            return Plan(("red",), {"out": VarSpec()}, footprint=Footprint("all", "all"))
+
+        @staticmethod
+        def kernel(red: Any) -> Any:
+            return red - red.mean()
+
+    ds = make()
+    op = Sequential([Whole()])
+    assert op(ds).out.shape == (6, 7)
+    with pytest.raises(ExecutorError, match=r"operators\[0\] looks at the whole tile"):
+        run(op, ds, window=(3, 3))
+    same(run(op, ds, window=(100, 100)), op(ds))  # type: ignore[arg-type]
+
+
+LIARS = {
+    "dtype": (lambda a: a.astype("f8"), "returned float64"),
+    "shape": (lambda a: a[..., :-1], "returned shape"),
+    "one row for all": (lambda a: a[..., :1, :], "returned shape"),
+    "more dims": (lambda a: a[None], "returned shape"),
+    "fewer dims": (lambda a: a[..., 0], "returned shape"),
+    "two arrays": (lambda a: (a, a), "returned 2 arrays"),
+    "no array": (lambda a: (), "returned 0 arrays"),
+    "a number": (lambda a: 1.0, "returned a float"),
+    "nothing": (lambda a: None, "returned a NoneType"),
+    "a list": (lambda a: a.tolist(), "returned a list"),
+}
+
+
+@pytest.mark.parametrize("reach", [0, 1])
+@pytest.mark.parametrize("window", [None, (2, 2)])
+@pytest.mark.parametrize(("kernel", "text"), LIARS.values(), ids=LIARS)
+def test_kernels_that_lie(make: Make, kernel: Any, text: str, window: Any, reach: int) -> None:
+    op = Sequential([ToFloat32(), operator(kernel, reach=reach)])
+    with pytest.raises(TileError, match=text) as info:
+        run(op, make(), window=window)
+    assert "operators[1]" in str(info.value)
+
+
+def test_a_stack_cannot_shrink_to_one_date(make: Make) -> None:
+    ds = make(times=3)
+    for kernel in (lambda a: a[0], lambda a: a[:1]):
+        with pytest.raises(TileError, match="returned shape"):
+            run(operator(kernel), ds, window=(2, 2))
+
+
+def test_outputs_are_all_that_comes_back(make: Make) -> None:
+    ds = make(bands=("red", "nir", "blue"))
+    out = run(BoxMean(1), ds, outputs=("nir",))
+    assert isinstance(out, xr.Dataset)
+    assert list(out.data_vars) == ["nir"]
+    same(out, BoxMean(1)(ds)[["nir"]])
+    assert list(run(BoxMean(1, ("red",)), ds, outputs=("blue",)).data_vars) == ["blue"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
+@pytest.mark.parametrize("op", [BoxMean(2), ToFloat32(), PercentileClip(), MinMax(), PIPELINE], ids=repr)
+def test_empty_tiles(make: Make, shape: tuple[int, int], op: Any) -> None:
+    out = op(make(shape))
+    assert (out.sizes["y"], out.sizes["x"]) == shape
+    same(out, run(op, make(shape), window=(2, 2), threads=2))
+
+
+def test_read_only_inputs_stay_as_they_are(make: Make) -> None:
+    ds = make((9, 9), times=2, attrs={"note": "mine"})
+    before = ds.copy(deep=True)
+    for name in ds.data_vars:
+        ds[name].values.flags.writeable = False
+    PIPELINE(ds)
+    run(PIPELINE, ds, window=(4, 4), threads=2)
+    xr.testing.assert_identical(ds, before)
+    assert ds.encoding == before.encoding
+
+
+def test_what_the_operator_does_not_name_is_kept(make: Make) -> None:
+    ds = make(times=2)
+    ds = ds.assign_coords(time=[1, 2], cloud=("time", [0.1, 0.2]), scalar=5)
+    ds["text"] = ("name", ["a", "b"])
+    ds["per_date"] = ("time", [1.0, 2.0])
+    ds["number"] = 3
+    ds["foreign"] = ds.red.astype("f8") * 2
+    ds["foreign"].attrs = {"a": 1}
+    ds["foreign"].encoding = {"chunksizes": (1, 2, 2)}
+    ds.encoding = {"source": "somewhere"}
+    for op in (BoxMean(1, ("red",)), Sequential([BoxMean(1, ("red",)), ToFloat32(("nir",))])):
+        out = op(ds)
+        assert list(out.data_vars) == list(ds.data_vars)
+        xr.testing.assert_identical(out.drop_vars(["red", "nir"]), ds.drop_vars(["red", "nir"]))
+        assert out.foreign.encoding == {"chunksizes": (1, 2, 2)}
+        assert out.encoding == {"source": "somewhere"}
+        assert out.rio.crs == ds.rio.crs
+        assert out.rio.transform() == ds.rio.transform()
+    kept = SelectBands(["foreign"])(ds)
+    assert kept.encoding == {"source": "somewhere"}
+    assert set(kept.coords) == set(ds.coords)
+
+
+def test_a_stale_hash_is_dropped(make: Make) -> None:
+    ds = make(attrs={CONFIG_HASH_ATTR: "abc"})
+    for op in (BoxMean(1), SelectBands(["red"]), Sequential([])):
+        assert CONFIG_HASH_ATTR not in op(ds).attrs
+    assert ds.attrs[CONFIG_HASH_ATTR] == "abc"
+
+
+@pytest.mark.parametrize("drops", [False, True])
+def test_five_operators_build_one_dataset(make: Make, monkeypatch: pytest.MonkeyPatch, drops: bool) -> None:
+    ds = make((8, 8))
+    last = SelectBands(["red"]) if drops else BoxMean(1)
+    op = Sequential([ToFloat32(), BoxMean(1), ToFloat32(), BoxMean(1), last])
+    built = 0
+
+    def counted(name: str) -> None:
+        original = getattr(xr.Dataset, name)
+
+        def wrapper(self: xr.Dataset, *args: Any, **kwargs: Any) -> Any:
+            nonlocal built
+            built += 1
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(xr.Dataset, name, wrapper)
+
+    for name in ("__init__", "assign", "__setitem__", "drop_vars", "rename", "copy"):
+        counted(name)
+    op(ds)
+    assert built <= 2  # assign copies once itself
+
+
+@pytest.mark.parametrize("dims", [("x", "y"), ("y", "x", "band"), ("y", "time", "x")])
+def test_dims_in_another_order_are_told_with_the_cure(make: Make, dims: tuple[str, ...]) -> None:
+    ds = make((4, 4))
+    sizes = {"x": 4, "y": 4, "band": 2, "time": 3}
+    ds["red"] = (dims, np.ones([sizes[d] for d in dims], "f4"))
+    for op in (BoxMean(1), BoxMean(1, ("red",)), MinMax(), operator(np.copy, var=VarSpec())):
+        with pytest.raises(TileError, match="as_tile"):
+            op(ds)
+
+
+def test_what_is_no_tile(make: Make) -> None:
+    for thing in (np.zeros((2, 2)), make().red, None, "tile.tif", [make()]):
+        for op in (BoxMean(1), Sequential([BoxMean(1)])):
+            with pytest.raises(TileError, match="as_tile"):
+                op(thing)  # type: ignore[call-overload]
+    with pytest.raises(ParameterError, match="takes one tile"):
+        run(BoxMean(1), {"a": make()})
+
+
+def test_two_stacks_of_different_length_in_one_graph(make: Make) -> None:
+    from geotoolz.core import Graph, Input
+
+    a, b = Input("a"), Input("b")
+    graph = Graph({"a": a, "b": b}, outputs={"one": BoxMean(1)(a), "two": BoxMean(1)(b)})
+    long, short = make(times=5), make(times=2, seed=1)
+    out = run(graph, {"a": long, "b": short}, window=(2, 2))
+    assert isinstance(out, dict)
+    same(out["one"], BoxMean(1)(long))
+    same(out["two"], BoxMean(1)(short))
+
+
+def test_results_do_not_alias_a_larger_array(make: Make) -> None:
+    out = run(BoxMean(1), make((20, 20)), outputs=("red",))
+    assert isinstance(out, xr.Dataset)
+    base = out.red.values.base
+    assert base is None or base.size == 400
+
+
+def test_statistics_come_with_their_paths(make: Make) -> None:
+    ds = make()
+    result = run_detailed(Sequential([Extremes(("red",)), BoxMean(1), Extremes()]), ds)
+    assert set(result.statistics) == {"operators[0]", "operators[2]"}
+    assert result.statistics["operators[0]"] == {"red": (float(ds.red.min()), float(ds.red.max()))}
+    smooth = BoxMean(1)(ds).nir
+    assert result.statistics["operators[2]"]["nir"] == (float(smooth.min()), float(smooth.max()))
+    assert Extremes()(ds)["nir"] == (float(ds.nir.min()), float(ds.nir.max()))
