@@ -31,7 +31,8 @@ from geotoolz.core import Sequential
 from geotoolz.io import WriteCOG
 from geotoolz.radiometry import SelectBands
 op = Sequential([SelectBands(("red",)), WriteCOG("{{item_id}}.tif")])
-rows = [{{"id": f"tile-{{i:06d}}", "source": f"{folder}/in/tile-{{i:06d}}.tif", "kind": "raster"}} for i in range({tasks})]
+names = [f"tile-{{i:06d}}" for i in range({tasks})]
+rows = [{{"id": name, "source": f"{folder}/in/{{name}}.tif", "kind": "raster"}} for name in names]
 job = CatalogPipeline(rows, op, "{folder}/out", engine="ray", progress="none")
 {body}
 """
@@ -109,9 +110,8 @@ def main() -> int:
     for name in ("inline", "process", *(["ray"] if args.ray else [])):
         wall, cpu = driver_cost(name, args.tasks)
         holds &= cpu < 1.0
-        print(
-            f"{name:<20} {wall:.3f} ms wall, {cpu:.3f} ms CPU of the driver per task (CPU {cpu / peer[1]:.2f} x pool)"
-        )
+        ratio = cpu / peer[1]
+        print(f"{name:<20} {wall:.3f} ms wall, {cpu:.3f} ms CPU of the driver per task ({ratio:.2f} x pool)")
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name), args.tasks)
         found = second_run(Path(name), args.tasks)
@@ -120,7 +120,8 @@ def main() -> int:
     )
     print(
         f"second run of {args.tasks} tiles: {found['cpu_s']:.2f} s CPU for the process "
-        f"({found['process_s']:.2f} s wall, of which imports {found['import_s']:.2f} s, run() {found['run_s']:.2f} s), "
+        f"({found['process_s']:.2f} s wall, of which imports {found['import_s']:.2f} s, "
+        f"run() {found['run_s']:.2f} s), "
         f"{found['counts']}, Ray imported: {found['ray']}"
     )
     return 0 if holds else 1

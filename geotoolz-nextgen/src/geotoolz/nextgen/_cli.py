@@ -17,10 +17,15 @@ app = group_app("Ray: does it start here, and what does it see?")
 @app.command("check-ray")
 def check_ray(
     address: Annotated[
-        str, typer.Option("--address", help="local starts a private Ray; auto, host:port or ray://host:port join one.")
+        str,
+        typer.Option(
+            "--address", help="local starts a private Ray; auto, host:port or ray://host:port join one."
+        ),
     ] = "local",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="CPUs of a local Ray.")] = None,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For the first answer.")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="For the first answer.")
+    ] = 120.0,
     as_json: JsonOption = False,
 ) -> None:
     """Start or join Ray as a run would, send one task, and report nodes, CPUs and versions.
@@ -33,14 +38,21 @@ def check_ray(
     if as_json:
         say_json(found)
         return
-    facts((
-        ("address", address), ("ray", found["versions"]["ray"]), ("python", found["versions"]["python"]),
-        ("geotoolz", found["versions"]["geotoolz"]), ("nodes", len(found["nodes"])), ("cpus", f"{found['cpus']:g}"),
-        ("memory", f"{found['memory'] / 2**30:.1f} GiB"), ("start and first answer", f"{found['seconds']:.1f} s"),
-    ))  # fmt: skip
+    facts(
+        (
+            ("address", address),
+            ("ray", found["versions"]["ray"]),
+            ("python", found["versions"]["python"]),
+            ("geotoolz", found["versions"]["geotoolz"]),
+            ("nodes", len(found["nodes"])),
+            ("cpus", f"{found['cpus']:g}"),
+            ("memory", f"{found['memory'] / 2**30:.1f} GiB"),
+            ("start and first answer", f"{found['seconds']:.1f} s"),
+        )
+    )
     for name, here in found["versions"].items():
         if found["worker"][name] != here:
-            told(f"warning: {name} is {found['worker'][name]} on the worker and {here} here: results may differ")
+            told(f"warning: {name} is {found['worker'][name]} on the worker, {here} here: results may differ")
 
 
 def _ask(address: str, workers: int | None, timeout: float) -> dict[str, Any]:
@@ -58,26 +70,40 @@ def _ask(address: str, workers: int | None, timeout: float) -> dict[str, Any]:
         while not completions and time.monotonic() - begun < timeout:
             completions = engine.wait(1.0)
         if not completions:
-            raise BatchError(f"Ray at {address!r} did not answer within {timeout:g} s", expected="a node with a free CPU",
-                             fix="look at `ray status`, or give a longer --timeout")  # fmt: skip
+            raise BatchError(
+                f"Ray at {address!r} did not answer within {timeout:g} s",
+                expected="a node with a free CPU",
+                fix="look at `ray status`, or give a longer --timeout",
+            )
         failure = completions[0].failure
         if failure is not None:
-            raise BatchError(f"a task on Ray at {address!r} failed: {failure.error}: {failure.message}",
-                             expected="geotoolz on every node, in the version of this process")  # fmt: skip
+            raise BatchError(
+                f"a task on Ray at {address!r} failed: {failure.error}: {failure.message}",
+                expected="geotoolz on every node, in the version of this process",
+            )
         found = _cluster()
         clean = True
     finally:
         engine.stop(now=not clean)
-    return {"address": address, **found, "versions": _versions(None), "worker": completions[0].value,
-            "seconds": time.monotonic() - begun}  # fmt: skip
+    return {
+        "address": address,
+        **found,
+        "versions": _versions(None),
+        "worker": completions[0].value,
+        "seconds": time.monotonic() - begun,
+    }
 
 
 def _cluster() -> dict[str, Any]:
-    import ray
+    import ray as untyped
 
+    ray: Any = untyped
     total = ray.cluster_resources()
-    nodes = [{"host": node["NodeManagerHostname"], "cpus": node["Resources"].get("CPU", 0.0)}
-             for node in ray.nodes() if node["Alive"]]  # fmt: skip
+    nodes = [
+        {"host": node["NodeManagerHostname"], "cpus": node["Resources"].get("CPU", 0.0)}
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
     return {"nodes": nodes, "cpus": total.get("CPU", 0.0), "memory": total.get("memory", 0.0)}
 
 

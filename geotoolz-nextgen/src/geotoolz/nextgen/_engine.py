@@ -186,7 +186,7 @@ class RayEngine:
             return Completion(ticket, None, Failure(kind, type(exc).__name__, told), ran, "ray")
 
     def _expire(self) -> None:
-        """Give up tasks whose worker should have ended itself long ago (those before them in the window count too)."""
+        """Give up tasks whose worker should have ended itself long ago, with those before it."""
         import ray
 
         now = time.monotonic()
@@ -244,13 +244,13 @@ def _keep_stdout_clean() -> None:
         worker.print_to_stdstream = _to_log
 
 
-def _to_log(data: Any, **_: Any) -> None:
+def _to_log(data: Any, ignore_prefix: bool) -> None:
     for line in data.get("lines", ()):
         _log.info("ray: %s", line)
 
 
 def _kind(exc: BaseException) -> FailureKind:
-    """Say what a Ray error means: the worker, its node or its memory is gone; anything else is an error of ours."""
+    """Say what a Ray error means: a worker, node or memory that is gone; else an error of ours."""
     import ray
 
     gone = (

@@ -196,7 +196,7 @@ def test_a_cause_tells_the_number():
 
 
 def test_unknown_engines_are_refused_by_name():
-    with pytest.raises(BatchError, match="slurm.*inline, process"):
+    with pytest.raises(BatchError, match=r"slurm.*inline, process"):
         get_engine("slurm")
     with pytest.raises(ParameterError, match="n_workers=0"):
         get_engine("process", 0)

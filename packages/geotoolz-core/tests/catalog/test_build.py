@@ -230,3 +230,15 @@ def test_several_landsat_products_in_one_folder(tmp_path: Path, write_raster: Wr
         "2020-01-17T15:13:51.800000+00:00",
     ]
     assert set(next(catalog.tiles()).load(raw=True).data_vars) == {"red", "nir08", "qa_pixel"}
+
+
+def test_a_relative_path_finds_what_an_absolute_one_finds(
+    tmp_path: Path, write_raster: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_raster(tmp_path / "scenes" / "s1" / "B04.tif")
+    write_raster(tmp_path / "scenes" / "s1" / "AUX.tif")
+    (tmp_path / "scenes" / "s1" / "s1.json").write_text(json.dumps(item("s1", "B04.tif")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    relative = GeoCatalog.build("../scenes")
+    assert [s.tile_id for s in relative] == [s.tile_id for s in GeoCatalog.build(tmp_path / "scenes")] == ["s1"]

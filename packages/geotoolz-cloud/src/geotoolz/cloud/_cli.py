@@ -19,12 +19,20 @@ def mask(
     scene: SceneArg,
     out: TargetArg,
     flags: Annotated[
-        str, typer.Option("--flags", metavar="A,B,…", help="What to mask: cloud, cirrus, shadow, snow, water, dilated, …")
+        str,
+        typer.Option(
+            "--flags", metavar="A,B,…", help="What to mask: cloud, cirrus, shadow, snow, water, dilated, …"
+        ),
     ] = "cloud,cirrus,shadow",
     bands: Annotated[
-        str | None, typer.Option("--bands", metavar="A,B,…", help="Bands to mask and write; by default all measurements.")
+        str | None,
+        typer.Option(
+            "--bands", metavar="A,B,…", help="Bands to mask and write; by default all measurements."
+        ),
     ] = None,
-    qa: Annotated[str | None, typer.Option("--qa", metavar="NAME", help="The quality layer, if several could be meant.")] = None,
+    qa: Annotated[
+        str | None, typer.Option("--qa", metavar="NAME", help="The quality layer, if several could be meant.")
+    ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:

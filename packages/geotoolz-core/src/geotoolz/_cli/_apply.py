@@ -12,13 +12,20 @@ from geotoolz._cli._console import say
 if TYPE_CHECKING:
     from geotoolz.core import Operator
 
-SceneArg = Annotated[str, typer.Argument(metavar="SCENE", help="A raster, a product's folder, or a STAC item.")]
+SceneArg = Annotated[
+    str, typer.Argument(metavar="SCENE", help="A raster, a product's folder, or a STAC item.")
+]
 TargetArg = Annotated[
-    str, typer.Argument(metavar="OUT", help="A folder, or a path that ends in .tif and may hold {item_id} and {band}.")
+    str,
+    typer.Argument(
+        metavar="OUT", help="A folder, or a path that ends in .tif and may hold {item_id} and {band}."
+    ),
 ]
 
 
-def apply_operator(op: Operator, scene: str, out: str, *, aoi: str | None, res: float | None) -> tuple[str, ...]:
+def apply_operator(
+    op: Operator, scene: str, out: str, *, aoi: str | None, res: float | None
+) -> tuple[str, ...]:
     """Read the bands that an operator needs, run it, and write what it made or changed as COGs.
 
     Parameters
@@ -41,9 +48,9 @@ def apply_operator(op: Operator, scene: str, out: str, *, aoi: str | None, res: 
     pipeline = Sequential([op, WriteCOG(path)])
     area = parse_aoi(aoi)
     where: dict[str, Any] = {"aoi": area, "resolution": res}
-    program = compile(pipeline, describe(scene, **where))
-    names = [name for source, name in program.sources.values() if not source]
-    tile = open_tile(scene, list(dict.fromkeys(names)), **where)
+    spec = describe(scene, **where)
+    created = compile(pipeline, spec).created
+    tile = open_tile(scene, compile(pipeline, spec, created).inputs, **where)
     written = run_detailed(pipeline, tile).paths
     for file in written:
         say(file)

@@ -12,14 +12,19 @@ from geotoolz._cli._options import JsonOption
 
 app = group_app("Catalogs of scenes: build, show, query.")
 
-CatalogArg = Annotated[str, typer.Argument(metavar="CATALOG", help="A catalog file (.parquet), or whatever `build` takes.")]
+CatalogArg = Annotated[
+    str, typer.Argument(metavar="CATALOG", help="A catalog file (.parquet), or whatever `build` takes.")
+]
 
 
 @app.command()
 def build(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder of scenes, STAC items or catalog, a raster.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A folder of scenes, STAC items or catalog, a raster.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="By default SOURCE's name with .parquet, here.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="By default SOURCE's name with .parquet, here."),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option("--pattern", metavar="GLOB", help="Only files whose name or path matches.")
@@ -58,15 +63,19 @@ def query(
         str | None, typer.Option("--bbox", metavar="W,S,E,N", help="Scenes that touch this box, in degrees.")
     ] = None,
     aoi: Annotated[
-        str | None, typer.Option("--aoi", metavar="FILE", help="Scenes that touch the outline of a vector file.")
+        str | None,
+        typer.Option("--aoi", metavar="FILE", help="Scenes that touch the outline of a vector file."),
     ] = None,
     time: Annotated[
         str | None, typer.Option("--time", help="2023-08, 2023-08-20, or 2023-08-01/2023-08-31.")
     ] = None,
     where: Annotated[
-        str | None, typer.Option("--where", help="A condition, such as 'cloud_cover < 20 and platform = sentinel-2a'.")
+        str | None,
+        typer.Option("--where", help="A condition, such as 'cloud_cover < 20 and platform = sentinel-2a'."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save what was found.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save what was found.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the scenes of a place and time; with --out they become a catalog of their own."""
@@ -98,9 +107,14 @@ def _row(row: Any) -> dict[str, Any]:
     """Return the columns that tell scenes apart."""
     moment = None if _absent(row.datetime) else row.datetime.strftime("%Y-%m-%dT%H:%M:%SZ")
     values = {
-        "id": row.id, "datetime": moment, "platform": row.platform, "level": row.processing_level, "epsg": row.epsg,
-        "cloud_cover": row.cloud_cover, "source": row.source,
-    }  # fmt: skip
+        "id": row.id,
+        "datetime": moment,
+        "platform": row.platform,
+        "level": row.processing_level,
+        "epsg": row.epsg,
+        "cloud_cover": row.cloud_cover,
+        "source": row.source,
+    }
     return {name: None if _absent(value) else value for name, value in values.items()}
 
 
@@ -118,15 +132,23 @@ def print_summary(rows: Any, as_json: bool, **more: Any) -> None:
         return
     cover = found["cloud_cover"]
     box = found["bbox"]
-    facts((
-        ("scenes", found["rows"]), ("platforms", _counts(found["platforms"])), ("levels", _counts(found["levels"])),
-        ("epsg", _counts(found["epsg"])), ("kinds", _counts(found["kinds"])),
-        ("collections", _counts(found["collections"])), ("first", found["first"]), ("last", found["last"]),
-        ("days", found["days"]), ("undated", found["undated"] or None),
-        ("bbox", ", ".join(f"{value:.6g}" for value in box) if box else None),
-        ("cloud cover", f"{cover[0]:g} … {cover[2]:g} %, median {cover[1]:g} %" if cover else None),
-        ("problems", found["problems"] or None),
-    ))  # fmt: skip
+    facts(
+        (
+            ("scenes", found["rows"]),
+            ("platforms", _counts(found["platforms"])),
+            ("levels", _counts(found["levels"])),
+            ("epsg", _counts(found["epsg"])),
+            ("kinds", _counts(found["kinds"])),
+            ("collections", _counts(found["collections"])),
+            ("first", found["first"]),
+            ("last", found["last"]),
+            ("days", found["days"]),
+            ("undated", found["undated"] or None),
+            ("bbox", ", ".join(f"{value:.6g}" for value in box) if box else None),
+            ("cloud cover", f"{cover[0]:g} … {cover[2]:g} %, median {cover[1]:g} %" if cover else None),
+            ("problems", found["problems"] or None),
+        )
+    )
 
 
 def _counts(found: dict[str, int]) -> str:

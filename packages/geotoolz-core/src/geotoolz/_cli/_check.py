@@ -1,4 +1,4 @@
-"""``geotoolz check``: is this pipeline right for these scenes?"""
+"""``geotoolz check``: whether a pipeline is right for scenes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,24 @@ def check(
     findings = examine(op, scenes.sources(), {"aoi": area, "resolution": res})
     errors = sum(finding.level == "error" for finding in findings)
     if as_json:
-        say_json({
-            "pipeline": pipeline, "config_hash": op.config_hash(), "scenes": len(scenes), "errors": errors,
-            "findings": [{"level": f.level, "path": f.path, "operator": f.operator, "message": f.message, "tile": f.tile}
-                         for f in findings],
-        })  # fmt: skip
+        say_json(
+            {
+                "pipeline": pipeline,
+                "config_hash": op.config_hash(),
+                "scenes": len(scenes),
+                "errors": errors,
+                "findings": [
+                    {
+                        "level": f.level,
+                        "path": f.path,
+                        "operator": f.operator,
+                        "message": f.message,
+                        "tile": f.tile,
+                    }
+                    for f in findings
+                ],
+            }
+        )
     else:
         print_findings(findings, len(scenes))
         verdict = counted(errors, "error") if errors else "nothing stands against it"

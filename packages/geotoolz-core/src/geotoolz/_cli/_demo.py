@@ -13,15 +13,19 @@ import typer
 if TYPE_CHECKING:
     from geotoolz._cli._demo_scenes import DemoFolder, Made
     from geotoolz.batch import BatchReport
+    from geotoolz.catalog import GeoCatalog
 
 _FOLDER = "geotoolz-demo"
 
 
 def demo(
     engine: Annotated[
-        str | None, typer.Option("--engine", help="ray, process, inline; by default Ray where geotoolz-nextgen is.")
+        str | None,
+        typer.Option("--engine", help="ray, process, inline; by default Ray where geotoolz-nextgen is."),
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")
+    ] = None,
     size: Annotated[int, typer.Option("--size", min=64, help="Rows and columns of a scene.")] = 1024,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete an earlier demo and begin anew.")] = False,
 ) -> None:
@@ -40,10 +44,10 @@ def demo(
     begun = time.monotonic()
     made = make_scenes(folder, size)
     _tell_scenes(folder, made, time.monotonic() - begun)
-    _catalog(folder, made)
+    catalog = _catalog(folder, made)
     _pipeline(folder, made)
-    _check(folder)
-    report = _run(folder, chosen, workers)
+    _check(folder, catalog)
+    report = _run(folder, catalog, chosen, workers)
     _tell_result(folder, made, report)
     say()
     _tell_next(folder, made, report)
@@ -58,8 +62,10 @@ def _need_operators() -> None:
     absent = [name for name in ("cloud", "indices") if find_spec(f"geotoolz.{name}") is None]
     if absent:
         dists = " ".join(f"geotoolz-{name}" for name in absent)
-        raise MissingDependencyError(f"the demo's pipeline needs {dists.replace(' ', ' and ')}",
-                                     fix=f"pip install {dists}, or geotoolz-nextgen for everything with Ray")  # fmt: skip
+        raise MissingDependencyError(
+            f"the demo's pipeline needs {dists.replace(' ', ' and ')}",
+            fix=f"pip install {dists}, or geotoolz-nextgen for everything with Ray",
+        )
 
 
 def _engine(asked: str | None) -> str:
@@ -72,7 +78,9 @@ def _engine(asked: str | None) -> str:
         return asked
     if "ray" in engine_names():
         return "ray"
-    told("geotoolz-nextgen is not installed: the scenes are processed by processes of this machine, not on Ray")
+    told(
+        "geotoolz-nextgen is not installed: the scenes are processed by processes of this machine, not on Ray"
+    )
     return "process"
 
 
@@ -97,17 +105,18 @@ def _tell_scenes(folder: DemoFolder, made: Made, seconds: float) -> None:
         _more(f"broken on purpose: {made.broken}/{BROKEN_FILE} ends after {LEFT:.0%} of its bytes")
 
 
-def _catalog(folder: DemoFolder, made: Made) -> None:
+def _catalog(folder: DemoFolder, made: Made) -> GeoCatalog:
     from geotoolz.catalog import GeoCatalog
 
     if made.fresh or not folder.catalog.exists():
         GeoCatalog.from_folder(folder.scenes).save(folder.catalog)
     catalog = GeoCatalog.open(folder.catalog)
     found = catalog.summary()
-    platforms = ", ".join(found["platforms"])
-    _head(2, "catalog", f"{folder.catalog}: {found['rows']} scenes, {platforms}, {found['first'][:10]} … {found['last'][:10]}")
+    days = f"{found['first'][:10]} … {found['last'][:10]}"
+    _head(2, "catalog", f"{folder.catalog}: {found['rows']} scenes, {', '.join(found['platforms'])}, {days}")
     for problem in catalog.problems if made.fresh else ():
         _more(f"noticed: {problem}")
+    return catalog
 
 
 def _pipeline(folder: DemoFolder, made: Made) -> None:
@@ -116,39 +125,36 @@ def _pipeline(folder: DemoFolder, made: Made) -> None:
 
     if not folder.pipeline.exists():
         folder.pipeline.write_text(preset_text("ndvi"), "utf-8")
-    digest = load(folder.pipeline).config_hash().removeprefix("sha256:")
-    _head(3, "pipeline", f"{folder.pipeline}, hash {digest[:12]}…")
+    _head(3, "pipeline", f"{folder.pipeline}, hash {load(folder.pipeline).config_hash()[:12]}…")
     for line in folder.pipeline.read_text("utf-8").splitlines() if made.fresh else ():
         _more(f"│ {line}")
 
 
-def _check(folder: DemoFolder) -> None:
+def _check(folder: DemoFolder, catalog: GeoCatalog) -> None:
     from geotoolz._cli._findings import examine, lines
     from geotoolz._cli._scenes import Scenes
-    from geotoolz.catalog import GeoCatalog
     from geotoolz.core import load
 
-    scenes = Scenes(GeoCatalog.open(folder.catalog))
+    scenes = Scenes(catalog)
     found = lines(examine(load(folder.pipeline), scenes.sources(), {}), len(scenes))
-    _head(4, "check", "bands, grids, units, order of the steps, without reading a pixel: "
-                      + ("nothing stands against it" if not found else ""))  # fmt: skip
+    verdict = "nothing stands against it" if not found else "see below"
+    _head(4, "check", f"bands, grids, units, order of the steps, without reading a pixel: {verdict}")
     for line in found:
         _more(line)
 
 
-def _run(folder: DemoFolder, engine: str, workers: int | None) -> BatchReport:
+def _run(folder: DemoFolder, catalog: GeoCatalog, engine: str, workers: int | None) -> BatchReport:
     from geotoolz.batch import CatalogPipeline
-    from geotoolz.catalog import GeoCatalog
 
-    catalog = GeoCatalog.open(folder.catalog)
-    job = CatalogPipeline(catalog, folder.pipeline, folder.out, engine=engine,
-                          n_workers=workers, max_failures=1)  # fmt: skip
+    job = CatalogPipeline(
+        catalog, folder.pipeline, folder.out, engine=engine, n_workers=workers, max_failures=1
+    )
     todo = len(job.plan().todo)
+    where = {"ray": "on Ray", "process": "in processes of this machine", "inline": "in this process"}
+    told = "nothing to do: every scene is done with this pipeline and these inputs, or known to be broken"
     if todo:
-        where = {"ray": "on Ray", "process": "in processes of this machine", "inline": "in this process"}
-        _head(5, "run", f"{todo} of {len(catalog)} scenes to do, {where.get(engine, engine)} …")
-    else:
-        _head(5, "run", "nothing to do: every scene is done with this pipeline and these inputs, or known to be broken")
+        told = f"{todo} of {len(catalog)} scenes to do, {where.get(engine, engine)} …"
+    _head(5, "run", told)
     return job.run()
 
 
@@ -160,7 +166,8 @@ def _tell_result(folder: DemoFolder, made: Made, report: BatchReport) -> None:
     for row in report.failed:
         expected = " (as expected)" if row.tile_id == made.broken else ""
         _more(f"{row.status}{expected}: {row.tile_id}: {clipped(f'{row.error}: {row.message}')}")
-    _head(6, "results", f"{folder.out}: {sum(len(row.outputs) for row in report.rows)} COGs with a STAC item each")
+    files = sum(len(row.outputs) for row in report.rows)
+    _head(6, "results", f"{folder.out}: {files} COGs with a STAC item each")
     _more(f"report with pictures: {folder.out / 'report.html'}")
 
 
@@ -174,7 +181,9 @@ def _tell_next(folder: DemoFolder, made: Made, report: BatchReport) -> None:
     say("What next:")
     steps = [("do it again: nothing to do", f"{call} demo")] if report.engine != "none" else []
     if any(row.tile_id == made.broken for row in report.failed):
-        repair = f"cp {folder.intact / BROKEN_FILE} {folder.scenes / made.broken / BROKEN_FILE} && {call} demo"
+        repair = (
+            f"cp {folder.intact / BROKEN_FILE} {folder.scenes / made.broken / BROKEN_FILE} && {call} demo"
+        )
         steps.append(("repair the scene: only this one is done", repair))
     steps += [
         ("the report as text", f"{call} report {folder.out}"),

@@ -83,8 +83,11 @@ class DemoFolder:
                 return found
         except (OSError, ValueError):
             pass
-        raise ConfigError(f"{self.root} exists and was not made by the demo", expected="a name that is free",
-                          fix="move it away, or start the demo in another folder")  # fmt: skip
+        raise ConfigError(
+            f"{self.root} exists and was not made by the demo",
+            expected="a name that is free",
+            fix="move it away, or start the demo in another folder",
+        )
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,11 @@ def make_scenes(folder: DemoFolder, size: int) -> Made:
     known = folder.known()
     if known is not None and known.get("complete"):
         if known.get("size") != size or known.get("version") != _VERSION:
-            raise ConfigError(f"{folder.root} holds a demo with scenes of {known.get('size')} pixels", expected=f"{size}",
-                              fix="--fresh deletes it and begins anew")  # fmt: skip
+            raise ConfigError(
+                f"{folder.root} holds a demo with scenes of {known.get('size')} pixels",
+                expected=f"{size}",
+                fix="--fresh deletes it and begins anew",
+            )
         return Made(tuple(known["scenes"]), known["broken"], False)
     if known is not None:  # cut off in the middle: what is there may be half a scene
         shutil.rmtree(folder.scenes, ignore_errors=True)
@@ -137,8 +143,17 @@ def make_scenes(folder: DemoFolder, size: int) -> Made:
 
 
 def _mark(folder: DemoFolder, size: int, names: tuple[str, ...], broken: str, *, complete: bool) -> None:
-    text = json.dumps({"made_by": "geotoolz demo", "version": _VERSION, "size": size, "complete": complete,
-                       "scenes": names, "broken": broken}, indent=1)  # fmt: skip
+    text = json.dumps(
+        {
+            "made_by": "geotoolz demo",
+            "version": _VERSION,
+            "size": size,
+            "complete": complete,
+            "scenes": names,
+            "broken": broken,
+        },
+        indent=1,
+    )
     part = folder.marker.with_suffix(".part")
     part.write_text(text + "\n", "utf-8")
     part.replace(folder.marker)
@@ -149,10 +164,15 @@ def _write(folder: DemoFolder, number: int, size: int) -> str:
 
     moment = f"{_FIRST + timedelta(days=_STEP * number)}T10:00:31Z"
     (scene,) = simulate_series(
-        dates=[moment], zones=(ZONES[number % len(ZONES)],), world=ZONES[0], cloud_cover=_COVER[number],
-        platform=("sentinel-2a", "sentinel-2b")[number % 2], shape=(size, size), bands=("green", "red", "nir", "scl"),
+        dates=[moment],
+        zones=(ZONES[number % len(ZONES)],),
+        world=ZONES[0],
+        cloud_cover=_COVER[number],
+        platform=("sentinel-2a", "sentinel-2b")[number % 2],
+        shape=(size, size),
+        bands=("green", "red", "nir", "scl"),
         seed=7,
-    )  # fmt: skip
+    )
     return write_scene(scene, folder.scenes).name
 
 

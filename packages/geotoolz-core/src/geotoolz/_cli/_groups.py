@@ -11,7 +11,24 @@ from typer.core import TyperGroup
 GROUP = "geotoolz.cli"
 
 
-class RootGroup(TyperGroup):
+class PlainGroup(TyperGroup):
+    """A group whose help shows the first sentence of every command in full."""
+
+    def sections(self, ctx: Any) -> list[tuple[str, list[str]]]:
+        """Return the titles and commands of the help text."""
+        return [("Commands", self.list_commands(ctx))]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, section by section."""
+        for title, names in self.sections(ctx):
+            shown = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, command.get_short_help_str(300)) for name, command in shown if command is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class RootGroup(PlainGroup):
     """The root: its own commands, and a group per entry point of ``geotoolz.cli``."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -29,19 +46,17 @@ class RootGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command; a misspelt one is answered with the nearest, the packages' included."""
-        for name in _points():
-            self.commands.setdefault(name, _stand_in(_points()[name]))
+        for name, point in _points().items():
+            self.commands.setdefault(name, _stand_in(point))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands in two sections."""
-        own = set(self.commands) - set(_points())
-        names = self.list_commands(ctx)
-        for title, chosen in (("Commands", [n for n in names if n in own]), ("Packages", [n for n in names if n not in own])):
-            rows = [(name, self.get_command(ctx, name).get_short_help_str(200)) for name in chosen]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+    def sections(self, ctx: Any) -> list[tuple[str, list[str]]]:
+        """Own commands first, then those of packages."""
+        packages = [
+            name for name in self.list_commands(ctx) if isinstance(self.get_command(ctx, name), _StandIn)
+        ]
+        own = [name for name in self.list_commands(ctx) if name not in packages]
+        return [("Commands", own), ("Packages", packages)]
 
 
 class _StandIn(TyperGroup):

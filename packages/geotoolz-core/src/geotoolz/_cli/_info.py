@@ -44,14 +44,21 @@ def _facts(spec: TileSpec, name: str) -> dict[str, Any]:
     attrs.pop("tile_id", None)
     if box is not None:
         found["grid"] = {
-            "crs": str(box.crs), "rows": int(box.shape[0]), "columns": int(box.shape[1]),
+            "crs": str(box.crs),
+            "rows": int(box.shape[0]),
+            "columns": int(box.shape[1]),
             "resolution": [abs(float(box.affine.a)), abs(float(box.affine.e))],
             "bounds": [float(value) for value in box.boundingbox.bbox],
-        }  # fmt: skip
+        }
     found["variables"] = {
-        key: {"dtype": str(var.dtype), "nodata": var.nodata, "quantity": var.quantity, "long_name": var.attrs.get("long_name")}
+        key: {
+            "dtype": str(var.dtype),
+            "nodata": var.nodata,
+            "quantity": var.quantity,
+            "long_name": var.attrs.get("long_name"),
+        }
         for key, var in spec.variables.items()
-    }  # fmt: skip
+    }
     return found
 
 
@@ -63,10 +70,16 @@ def _print(found: dict[str, Any]) -> None:
     pairs: list[tuple[str, object]] = [("tile", found["tile_id"]), *attrs.items()]
     if grid:
         x, y = grid["resolution"]
-        pairs += [("crs", grid["crs"]), ("grid", f"{grid['rows']} × {grid['columns']} pixels of {x:g} × {y:g}"),
-                  ("bounds", ", ".join(f"{value:.10g}" for value in grid["bounds"]))]  # fmt: skip
+        pairs += [
+            ("crs", grid["crs"]),
+            ("grid", f"{grid['rows']} × {grid['columns']} pixels of {x:g} × {y:g}"),
+            ("bounds", ", ".join(f"{value:.10g}" for value in grid["bounds"])),
+        ]
     facts(pairs)
     table(
         ("variable", "dtype", "no-data", "quantity", "name"),
-        ((key, var["dtype"], var["nodata"], var["quantity"], var["long_name"]) for key, var in found["variables"].items()),
+        (
+            (key, var["dtype"], var["nodata"], var["quantity"], var["long_name"])
+            for key, var in found["variables"].items()
+        ),
     )

@@ -14,14 +14,21 @@ from typing import Any
 import typer
 
 from geotoolz._cli._console import told
+from geotoolz._cli._groups import PlainGroup
 
 USAGE, CRASH, STOPPED, INTERRUPTED = 2, 1, 4, 130
 
 #: Optional modules, and the extra of geotoolz-core that brings them.
 _EXTRAS = {
-    "geopandas": "catalog", "pyarrow": "catalog", "pystac": "catalog", "shapely": "catalog",
-    "odc": "stac", "pystac_client": "stac", "obstore": "cloud-io", "dask": "dask", "scipy": "testing",
-}  # fmt: skip
+    "geopandas": "catalog",
+    "pyarrow": "catalog",
+    "pystac": "catalog",
+    "shapely": "catalog",
+    "odc": "stac",
+    "pystac_client": "stac",
+    "obstore": "cloud-io",
+    "dask": "dask",
+}
 
 
 def group_app(text: str) -> typer.Typer:
@@ -38,8 +45,15 @@ def group_app(text: str) -> typer.Typer:
         Used twice: as ``geotoolz NAME …`` and as the package's own script.
     """
     # rich_markup_mode: help is plain text, which takes a third of the time and can be piped
-    app = typer.Typer(help=text, rich_markup_mode=None, no_args_is_help=True, add_completion=False,
-                      pretty_exceptions_enable=False, pretty_exceptions_show_locals=False)  # fmt: skip
+    app = typer.Typer(
+        help=text,
+        cls=PlainGroup,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        pretty_exceptions_show_locals=False,
+    )
     # without a callback an app of one command would lose that command's name
     app.callback()(lambda: None)
     return app
@@ -103,7 +117,8 @@ def _users_mistake(error: BaseException) -> str | None:
         return error_text(error)
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _EXTRAS:
         extra = _EXTRAS[(error.name or "").partition(".")[0]]
-        return f"error: the module {error.name!r} is not installed\n  what to do: pip install 'geotoolz-core[{extra}]'"
+        what_to_do = f"pip install 'geotoolz-core[{extra}]'"
+        return f"error: the module {error.name!r} is not installed\n  what to do: {what_to_do}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"error: {error.filename}: {error.strerror}"
     return None
@@ -131,6 +146,11 @@ def _crash_file(error: BaseException) -> str:
 
 
 def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
 ) -> None:
     told(f"warning: {message}")

@@ -57,7 +57,9 @@ def find(name: str) -> type[Operator]:
     if same:
         return same[0]
     short = [path.rpartition(".")[2] for path in known]
-    raise UnknownOperatorError(f"operator {name!r} is not known{nearest(name, short)}", fix="`geotoolz operators` lists them")
+    raise UnknownOperatorError(
+        f"operator {name!r} is not known{nearest(name, short)}", fix="`geotoolz operators` lists them"
+    )
 
 
 def _summary(cls: type[Operator]) -> str:
@@ -69,8 +71,9 @@ def _signature(cls: type[Operator]) -> list[str]:
     shown = []
     for field in dataclasses.fields(cls):
         default: Any = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
+        factory: Any = field.default_factory
+        if default is dataclasses.MISSING and factory is not dataclasses.MISSING:
+            default = factory()
         shown.append(field.name if default is dataclasses.MISSING else f"{field.name}={default!r}")
     return shown
 

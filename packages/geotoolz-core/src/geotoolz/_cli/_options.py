@@ -12,8 +12,12 @@ import typer
 if TYPE_CHECKING:
     from geotoolz.core import Operator
 
-PipelineArg = Annotated[str, typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a preset (ndvi, …).")]
-SourceArg = Annotated[str, typer.Argument(metavar="SOURCE", help="A scene, a folder of scenes, or a catalog.")]
+PipelineArg = Annotated[
+    str, typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a preset (ndvi, …).")
+]
+SourceArg = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="A scene, a folder of scenes, or a catalog.")
+]
 OutArg = Annotated[Path, typer.Argument(metavar="OUT", help="The output folder.")]
 SetOption = Annotated[
     list[str] | None,
@@ -21,7 +25,9 @@ SetOption = Annotated[
 ]
 AoiOption = Annotated[
     str | None,
-    typer.Option("--aoi", metavar="AREA", help="Only this area: WEST,SOUTH,EAST,NORTH in degrees, or a vector file."),
+    typer.Option(
+        "--aoi", metavar="AREA", help="Only this area: WEST,SOUTH,EAST,NORTH in degrees, or a vector file."
+    ),
 ]
 ResOption = Annotated[
     float | None, typer.Option("--res", metavar="SIZE", help="Pixel size in units of the scene's CRS.")
@@ -67,12 +73,18 @@ def pipeline_text(name: str) -> tuple[str, bool]:
         try:
             return path.read_text("utf-8"), True
         except OSError as error:
-            raise ReadError(f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline",
-                            fix=f"or name a preset: {', '.join(presets)}") from error  # fmt: skip
+            raise ReadError(
+                f"{path} cannot be read: {error.strerror}",
+                expected="a YAML file with a pipeline",
+                fix=f"or name a preset: {', '.join(presets)}",
+            ) from error
         except UnicodeDecodeError as error:
             raise ReadError(f"{path} is no UTF-8 text", expected="a YAML file with a pipeline") from error
-    raise ConfigError(f"there is no preset {name!r}{nearest(name, presets)}", expected=f"one of {', '.join(presets)}",
-                      fix="or give the path of a YAML file")  # fmt: skip
+    raise ConfigError(
+        f"there is no preset {name!r}{nearest(name, presets)}",
+        expected=f"one of {', '.join(presets)}",
+        fix="or give the path of a YAML file",
+    )
 
 
 def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
@@ -87,7 +99,9 @@ def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
         key = key.strip()
         if key not in known:
             places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
-            raise ConfigError(f"--set {entry}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places)
+            raise ConfigError(
+                f"--set {entry}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places
+            )
         values[key] = value
     return values
 
@@ -97,7 +111,9 @@ def parse_box(text: str, option: str) -> tuple[float, float, float, float]:
     from geotoolz.core._errors import ParameterError
 
     if not _BOX.fullmatch(text):
-        raise ParameterError(f"{option} {text!r}", expected="WEST,SOUTH,EAST,NORTH in degrees, such as 12.0,45.9,12.1,46.0")
+        raise ParameterError(
+            f"{option} {text!r}", expected="WEST,SOUTH,EAST,NORTH in degrees, such as 12.0,45.9,12.1,46.0"
+        )
     west, south, east, north = (float(part) for part in text.split(","))
     return west, south, east, north
 
@@ -112,7 +128,7 @@ def parse_aoi(text: str | None) -> Any:
 
 
 def _outline(path: Path) -> dict[str, Any]:
-    """Return the convex hull of a vector file as GeoJSON in degrees: small enough to travel with every task."""
+    """Return the convex hull of a vector file as GeoJSON in degrees: small enough for every task."""
     from geotoolz.core._errors import MissingCRSError, ReadError
 
     wanted = "WEST,SOUTH,EAST,NORTH in degrees, or a vector file (GeoPackage, GeoJSON, Shapefile)"

@@ -15,7 +15,10 @@ app = group_app("Pipelines as files: show, schema, hash.")
 @app.command()
 def show(
     pipeline: Annotated[
-        str | None, typer.Argument(metavar="[PIPELINE]", help="A YAML file or a preset; without it the presets are listed.")
+        str | None,
+        typer.Argument(
+            metavar="[PIPELINE]", help="A YAML file or a preset; without it the presets are listed."
+        ),
     ] = None,
     set_: SetOption = None,
     as_json: JsonOption = False,

@@ -33,7 +33,9 @@ ShardOption = Annotated[
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many scenes.")]
 StaleOption = Annotated[
     list[str] | None,
-    typer.Option("--stale-on", metavar="WHAT", help="Make again what other versions made: code, environment."),
+    typer.Option(
+        "--stale-on", metavar="WHAT", help="Make again what other versions made: code, environment."
+    ),
 ]
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try scenes again that failed, although nothing has changed.")
@@ -48,16 +50,22 @@ def run(
     res: ResOption = None,
     set_: SetOption = None,
     engine: Annotated[
-        str | None, typer.Option("--engine", help="inline, process, ray; by default what suits the number of scenes.")
+        str | None,
+        typer.Option("--engine", help="inline, process, ray; by default what suits the number of scenes."),
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")
+    ] = None,
     on_error: Annotated[
-        Literal["log", "raise"], typer.Option("--on-error", help="log: go on with the next scene; raise: stop.")
+        Literal["log", "raise"],
+        typer.Option("--on-error", help="log: go on with the next scene; raise: stop."),
     ] = "log",
     max_failures: Annotated[
         str, typer.Option("--max-failures", metavar="N|N%", help="Stop when more scenes than this failed.")
     ] = "2%",
-    timeout: Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="For one scene.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="For one scene.")
+    ] = None,
     shard: ShardOption = None,
     limit: LimitOption = None,
     stale_on: StaleOption = None,
@@ -80,10 +88,21 @@ def run(
     part = parse_shard(shard)
     scenes = open_scenes(source, area)
     job = CatalogPipeline(
-        scenes.rows, op, out, engine=engine or _suitable(len(scenes), workers), n_workers=workers, on_error=on_error,
-        max_failures=max_failures, shard=part, limit=limit, timeout=timeout, stale_on=stale_on or (),
-        retry_failed=retry_failed, read={"aoi": area, "resolution": res}, progress="none" if quiet else "auto",
-    )  # fmt: skip
+        scenes.rows,
+        op,
+        out,
+        engine=engine or _suitable(len(scenes), workers),
+        n_workers=workers,
+        on_error=on_error,
+        max_failures=max_failures,
+        shard=part,
+        limit=limit,
+        timeout=timeout,
+        stale_on=stale_on or (),
+        retry_failed=retry_failed,
+        read={"aoi": area, "resolution": res},
+        progress="none" if quiet else "auto",
+    )
     refuse_hopeless(op, scenes, job.read)
     report, error = _go(job)
     if error is not None:
@@ -116,9 +135,12 @@ def refuse_hopeless(op: Operator, scenes: Scenes, read: Any) -> None:
     findings = [f for f in examine(op, first, read) if f.level == "error" and f.operator]
     if first and len({f.tile for f in findings}) == len(first):
         found = "\n  ".join(lines(findings, len(first)))
-        raise ConfigError(f"the pipeline does not fit the first {len(first)} of {len(scenes)} scenes:\n  {found}"
-                          if len(scenes) > 1 else f"the pipeline does not fit the scene:\n  {found}",
-                          fix="`geotoolz check` looks at all of them")  # fmt: skip
+        raise ConfigError(
+            f"the pipeline does not fit the first {len(first)} of {len(scenes)} scenes:\n  {found}"
+            if len(scenes) > 1
+            else f"the pipeline does not fit the scene:\n  {found}",
+            fix="`geotoolz check` looks at all of them",
+        )
 
 
 def _go(job: CatalogPipeline) -> tuple[BatchReport, str | None]:
@@ -162,8 +184,16 @@ def plan(
     area = parse_aoi(aoi)
     part = parse_shard(shard)
     scenes = open_scenes(source, area)
-    job = CatalogPipeline(scenes.rows, op, out, shard=part, limit=limit, stale_on=stale_on or (),
-                          retry_failed=retry_failed, read={"aoi": area, "resolution": res})  # fmt: skip
+    job = CatalogPipeline(
+        scenes.rows,
+        op,
+        out,
+        shard=part,
+        limit=limit,
+        stale_on=stale_on or (),
+        retry_failed=retry_failed,
+        read={"aoi": area, "resolution": res},
+    )
     planned = job.plan()
     if as_json:
         say_json({**planned.to_dict(), "todo": [tile.tile_id for tile in planned.todo]})

@@ -62,9 +62,13 @@ def open_scenes(source: str, aoi: Any = None) -> Scenes:
     except ModuleNotFoundError as error:
         if error.name not in ("geopandas", "pyarrow", "pystac", "shapely", "pandas"):
             raise
-        return _single(source, MissingDependencyError(
-            f"{source} is a catalog or a folder of scenes, and the module {error.name!r} is not installed",
-            fix="pip install 'geotoolz-core[catalog]'"))  # fmt: skip
+        return _single(
+            source,
+            MissingDependencyError(
+                f"{source} is a catalog or a folder, and the module {error.name!r} is not installed",
+                fix="pip install 'geotoolz-core[catalog]'",
+            ),
+        )
     for problem in catalog.problems:
         told(f"warning: {problem}")
     if aoi is None:
@@ -72,8 +76,10 @@ def open_scenes(source: str, aoi: Any = None) -> Scenes:
     chosen = catalog.query(**({"bbox": aoi} if isinstance(aoi, tuple) else {"geometry": aoi}))
     if not len(chosen):
         west, south, east, north = catalog.bounds
-        raise CatalogError(f"none of {counted(len(catalog), 'scene')} touches the area of --aoi",
-                           expected=f"an area within {west:.4f},{south:.4f},{east:.4f},{north:.4f}")  # fmt: skip
+        raise CatalogError(
+            f"none of {counted(len(catalog), 'scene')} touches the area of --aoi",
+            expected=f"an area within {west:.4f},{south:.4f},{east:.4f},{north:.4f}",
+        )
     if len(chosen) < len(catalog):
         told(f"{len(catalog) - len(chosen)} of {counted(len(catalog), 'scene')} left out: outside the area")
     return Scenes(chosen)
@@ -111,8 +117,10 @@ def need_catalog(source: str) -> Any:
     if scenes.catalog is None:
         from geotoolz.core._errors import MissingDependencyError
 
-        raise MissingDependencyError(f"{source} can only be read as a single scene: geopandas is not installed",
-                                     fix="pip install 'geotoolz-core[catalog]'")  # fmt: skip
+        raise MissingDependencyError(
+            f"{source} can only be read as a single scene: geopandas is not installed",
+            fix="pip install 'geotoolz-core[catalog]'",
+        )
     return scenes.catalog
 
 

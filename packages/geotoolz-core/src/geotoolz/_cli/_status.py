@@ -21,12 +21,20 @@ def status(out: OutArg, as_json: JsonOption = False) -> None:
     last = found["last_run"]
     counts = ", ".join(f"{count} {name}" for name, count in found["tiles"].items()) or "none"
     state = "under way" if found["running"] else "ended" if last.get("ended") else "was cut off; run it again"
-    facts((
-        ("folder", str(out)), ("tiles", counts), ("runs", found["runs"]), ("last run", state),
-        ("started", last.get("started")), ("ended", last.get("ended")), ("engine", last.get("engine")),
-        ("of this run", f"{last['finished']} of {last['todo']} finished" if "todo" in last else None),
-        ("exit code", last.get("exit_code")), ("pipeline", last.get("config_hash")),
-    ))  # fmt: skip
+    facts(
+        (
+            ("folder", str(out)),
+            ("tiles", counts),
+            ("runs", found["runs"]),
+            ("last run", state),
+            ("started", last.get("started")),
+            ("ended", last.get("ended")),
+            ("engine", last.get("engine")),
+            ("of this run", f"{last['finished']} of {last['todo']} finished" if "todo" in last else None),
+            ("exit code", last.get("exit_code")),
+            ("pipeline", last.get("config_hash")),
+        )
+    )
     for failure in found["failed"][:10]:
         say(f"failed  {failure['id']}  {failure['error']}: {failure['message']}")
     if len(found["failed"]) > 10:
@@ -42,32 +50,48 @@ def _status(out: Path) -> dict[str, Any]:
     private = Layout(out).private
     if not private.is_dir():
         what = "has no journal" if out.is_dir() else "does not exist"
-        raise BatchError(f"{out} {what}", expected="the output folder of a run",
-                         fix="name the folder that was given to `geotoolz run`")  # fmt: skip
+        raise BatchError(
+            f"{out} {what}",
+            expected="the output folder of a run",
+            fix="name the folder that was given to `geotoolz run`",
+        )
     records = replay(private)
     history = runs(private)
     starts = [record for record in history if record["ev"] == "run"]
     running = any(_is_held(path) for path in private.glob("lease*.lock"))
     return {
-        "out": str(out), "running": running, "runs": len(starts),
+        "out": str(out),
+        "running": running,
+        "runs": len(starts),
         "tiles": dict(Counter(record["ev"] for record in records.values())),
         "last_run": _last_run(starts, history, records),
         "failed": [
-            {"id": name, "kind": record.get("kind", ""), "error": record.get("error", ""), "message": record.get("msg", "")}
-            for name, record in sorted(records.items()) if record["ev"] == "failed"
+            {
+                "id": name,
+                "kind": record.get("kind", ""),
+                "error": record.get("error", ""),
+                "message": record.get("msg", ""),
+            }
+            for name, record in sorted(records.items())
+            if record["ev"] == "failed"
         ],
-    }  # fmt: skip
+    }
 
 
-def _last_run(starts: list[dict[str, Any]], history: list[dict[str, Any]], records: dict[str, Any]) -> dict[str, Any]:
+def _last_run(
+    starts: list[dict[str, Any]], history: list[dict[str, Any]], records: dict[str, Any]
+) -> dict[str, Any]:
     if not starts:
         return {}
     last = starts[-1]
     ends = [record for record in history if record["ev"] == "end" and record.get("run") == last["run"]]
     found = {
-        "started": _moment(last["t"]), "engine": last.get("engine"), "todo": last.get("todo", 0),
-        "finished": sum(record.get("run") == last["run"] for record in records.values()), "config_hash": last.get("cfg"),
-    }  # fmt: skip
+        "started": _moment(last["t"]),
+        "engine": last.get("engine"),
+        "todo": last.get("todo", 0),
+        "finished": sum(record.get("run") == last["run"] for record in records.values()),
+        "config_hash": last.get("cfg"),
+    }
     if ends:
         found |= {"ended": _moment(ends[-1]["t"]), "exit_code": ends[-1].get("exit_code")}
     return found
@@ -89,7 +113,15 @@ def report(out: OutArg, as_json: JsonOption = False) -> None:
         return
     table(
         ("tile", "status", "masked", "seconds", "outputs"),
-        ((row.tile_id, row.status, "" if row.masked_share is None else f"{row.masked_share:.1%}",
-          f"{sum(row.seconds.values()):.2f}" if row.seconds else "", ", ".join(row.outputs)) for row in found.rows),
-    )  # fmt: skip
+        (
+            (
+                row.tile_id,
+                row.status,
+                "" if row.masked_share is None else f"{row.masked_share:.1%}",
+                f"{sum(row.seconds.values()):.2f}" if row.seconds else "",
+                ", ".join(row.outputs),
+            )
+            for row in found.rows
+        ),
+    )
     print_report(found)

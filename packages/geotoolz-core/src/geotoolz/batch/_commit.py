@@ -22,6 +22,7 @@ __all__ = [
     "multihash",
     "own_files",
     "staging_folder",
+    "typed",
     "write_atomic",
 ]
 
@@ -46,7 +47,7 @@ def multihash(sha256: str) -> str:
 @contextmanager
 def staging_folder(layout: Layout, tile_id: str) -> Iterator[Path]:
     """Give a fresh folder on the file system of the outputs; gone afterwards, whatever happened."""
-    with _typed(layout.staging):
+    with typed(layout.staging):
         layout.staging.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{safe_name(tile_id)}~", dir=layout.staging))
     try:
@@ -87,7 +88,7 @@ def commit(
     WriteError
         If a file of somebody else stands in the way, or the disk does not take it.
     """
-    with _typed(layout.out):
+    with typed(layout.out):
         found = sorted(path for path in staged.rglob("*") if path.is_file())
         files = tuple(_seal(path, path.relative_to(staged).as_posix()) for path in found)
         item_path = layout.item(tile_id)
@@ -231,7 +232,7 @@ def _drop_superseded(layout: Layout, mine: Mapping[str, int], files: Iterable[Ou
 
 
 @contextmanager
-def _typed(where: Path) -> Iterator[None]:
+def typed(where: Path) -> Iterator[None]:
     """Turn the system's errors into a `WriteError` that keeps the number (disk full is no bug)."""
     from geotoolz.core._errors import GeotoolzError, WriteError
 

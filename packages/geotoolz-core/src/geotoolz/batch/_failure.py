@@ -135,8 +135,8 @@ def classify(exc: BaseException) -> FailureKind:
 
     Examples
     --------
-    >>> classify(TimeoutError("slow")).value, classify(ConnectionResetError()).value, classify(TypeError()).value
-    ('transient', 'transient', 'error')
+    >>> [classify(error).value for error in (TimeoutError("slow"), ConnectionResetError(), TypeError())]
+    ['transient', 'transient', 'error']
     """
     from geotoolz.core import _errors as core
 

@@ -51,7 +51,8 @@ def render(report: BatchReport) -> str:
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'>"
         f"<title>geotoolz run: {escape(report.out.name)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(str(report.out))}</h1><p class='sub'>{escape(str(report))}. Started {escape(report.started)}. "
+        f"<h1>{escape(str(report.out))}</h1><p class='sub'>{escape(str(report))}. "
+        f"Started {escape(report.started)}. "
         f"Pipeline <code>{escape(report.config_hash)}</code></p><div class='cards'>{_cards(report)}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{more}</body></html>\n"
     )
@@ -86,8 +87,8 @@ def _table_row(row: TileRow, picture: str) -> str:
     masked = "" if row.masked_share is None else f"{100 * row.masked_share:.1f} %"
     spent = f"{sum(row.seconds.values()):.2f}" if row.seconds else ""
     return (
-        f"<tr><td>{picture}</td><td><code>{escape(row.tile_id)}</code></td><td class='{colour}'>{escape(row.status)}"
-        f"</td><td class='n'>{masked}</td><td class='n'>{spent}</td><td>{_what(row)}</td></tr>"
+        f"<tr><td>{picture}</td><td><code>{escape(row.tile_id)}</code></td>"
+        f"<td class='{colour}'>{escape(row.status)}</td><td class='n'>{masked}</td><td class='n'>{spent}</td><td>{_what(row)}</td></tr>"
     )
 
 

@@ -24,7 +24,7 @@ def check_shard(value: tuple[int, int] | None) -> tuple[int, int] | None:
     if value is None:
         return None
     part, total = value
-    if not (isinstance(part, int) and isinstance(total, int) and 1 <= part <= total):
+    if type(part) is not int or type(total) is not int or not 1 <= part <= total:
         raise ParameterError(
             f"shard={value!r}", expected="(i, n) with 1 ≤ i ≤ n", fix="array jobs that count from 0: add 1"
         )

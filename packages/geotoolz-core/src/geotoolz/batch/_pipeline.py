@@ -86,12 +86,15 @@ class CatalogPipeline:
 
     Examples
     --------
+    >>> import tempfile
     >>> from geotoolz.batch import CatalogPipeline
-    >>> CatalogPipeline([], op=None, out="ndvi", max_failures="2 percent")
-    Traceback (most recent call last):
-    ...
-    geotoolz.core._errors.ParameterError: max_failures='2 percent'; expected a whole number (0, 5) or a
-    percentage ...
+    >>> from geotoolz.core.testing import write_scene
+    >>> from geotoolz.radiometry import SelectBands
+    >>> with tempfile.TemporaryDirectory() as tmp:
+    ...     scene = write_scene({"shape": (32, 32), "bands": ("red", "nir")}, tmp)
+    ...     job = CatalogPipeline([scene], SelectBands(("red",)), f"{tmp}/out", progress="none")
+    ...     print(job.plan().counts, job.run().counts, job.run().counts)
+    {'new': 1} {'done': 1} {'fresh': 1}
     """
 
     def __init__(

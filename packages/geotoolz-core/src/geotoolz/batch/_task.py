@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._commit import OutputFile, commit, staging_folder, write_atomic
+from ._commit import OutputFile, commit, staging_folder, typed, write_atomic
 from ._fingerprint import Stamp
 from ._item import build_item
 from ._layout import Layout
@@ -133,7 +133,8 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     statistics = _json_able(made.statistics)
     facts = {"valid_share": made.valid_share, "masked_share": made.masked_share, "statistics": statistics}
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
-        made.write(layout.out, staged)
+        with typed(layout.out):
+            made.write(layout.out, staged)
         files = commit(
             layout,
             task.tile_id,

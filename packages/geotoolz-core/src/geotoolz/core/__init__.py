@@ -55,6 +55,7 @@ from geotoolz.core._reduce import Assertion, Freezable, Reduce
 from geotoolz.core._ref import Ref
 from geotoolz.core._registry import find as find_operator
 from geotoolz.core._registry import registered as registered_operators
+from geotoolz.core._requirements import Requirements, requirements
 from geotoolz.core._run import RunResult, run, run_detailed
 from geotoolz.core._sequential import Sequential
 from geotoolz.core._sink import Sink
@@ -71,11 +72,11 @@ __all__ = [
     "Input", "Join", "Limits", "Map", "Merge", "MissingCRSError", "MissingDependencyError",
     "MissingVariableError", "Node", "NotFrozenError", "Observer", "Operator", "OutsideError",
     "ParameterError", "Plan", "Profile", "Program", "QCError", "QCWarning", "QuantityError", "Raise",
-    "RaisedError", "ReadError", "Reduce", "Ref", "Role", "RunResult", "Sequential", "ShapeTrace", "Sink",
+    "RaisedError", "ReadError", "Reduce", "Ref", "Requirements", "Role", "RunResult", "Sequential", "ShapeTrace", "Sink",
     "Snapshot", "Switch", "Tap", "TileChangedWarning", "TileError", "TileOperator", "TileSchema",
     "TileSpec", "UnknownOperatorError", "UntrustedOperatorError", "VarSchema", "VarSpec", "WriteError",
     "as_tile", "check", "chosen_bands", "compile", "config_hash", "draw", "dump", "find_operator", "freeze", "from_config", "from_function", "geobox_of", "image_bands", "is_flags",
     "is_surface_reflectance", "json_schema", "kernel", "load", "load_sandboxed", "pixelwise", "registered_operators",
-    "require_physical", "run", "run_detailed", "save", "spatial_coords", "tile_from_arrays", "to_config",
+    "require_physical", "requirements", "run", "run_detailed", "save", "spatial_coords", "tile_from_arrays", "to_config",
     "verb",
 ]  # fmt: skip

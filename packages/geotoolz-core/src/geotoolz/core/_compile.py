@@ -77,6 +77,8 @@ class Builder:
     """Collects the program while operators emit themselves."""
 
     overrides: Mapping[str, Operator] = field(default_factory=dict)
+    explore: bool = False
+    alternatives: set[int] = field(default_factory=set)
     slots: list[VarSpec] = field(default_factory=list)
     shapes: list[tuple[int, int]] = field(default_factory=list)
     leads: list[tuple[int, ...]] = field(default_factory=list)
@@ -293,6 +295,7 @@ def compile(
     outputs: Iterable[str] | None = None,
     *,
     overrides: Mapping[str, Operator] | None = None,
+    explore: bool = False,
 ) -> Program:
     """Compile a pipeline for a tile, without touching a pixel.
 
@@ -307,6 +310,9 @@ def compile(
         them is neither read nor computed.
     overrides : mapping of str to Operator, optional
         Operators that take the place of the step at a path (frozen ones).
+    explore : bool
+        Let a `Switch` that cannot choose count with all its cases. Such a program tells what may be
+        read; it is not for running.
 
     Returns
     -------
@@ -319,7 +325,7 @@ def compile(
     """
     from geotoolz.core._graph import Graph
 
-    builder = Builder(overrides=dict(overrides or {}))
+    builder = Builder(overrides=dict(overrides or {}), explore=explore)
     if isinstance(op, Graph):
         specs = op.bind_specs(spec)
         begun = {name: builder.begin(one, name) for name, one in specs.items()}
@@ -329,7 +335,7 @@ def compile(
             raise ParameterError(f"{type(op).__name__} takes one tile", fix="use a Graph for several inputs")
         specs = {"": spec}
         states = {"": builder.emit(op, builder.begin(spec), "")}
-    wanted = _wanted(states, outputs)
+    wanted = tuple(dict.fromkeys((*_wanted(states, outputs), *sorted(builder.alternatives))))
     instructions = _needed(builder, wanted)
     return Program(
         op, specs, states, tuple(builder.slots), tuple(builder.shapes), tuple(builder.leads),

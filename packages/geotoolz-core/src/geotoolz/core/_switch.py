@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from geotoolz.core._errors import ParameterError, TileError, nearest
+from geotoolz.core._errors import GeotoolzError, ParameterError, TileError, nearest
 from geotoolz.core._map import TileOperator
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._specs import TileSpec
@@ -77,9 +77,29 @@ class Switch(TileOperator):
         )
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
-        """Emit the chosen case."""
+        """Emit the chosen case, or all of them where a program only explores what may be read."""
+        if builder.explore and state.spec.attrs.get(self.key) is None:
+            return self._emit_all(builder, state, path)
         step, op = self.choose(state.spec)
         return builder.emit(op, state, join(path, step))
+
+    def _emit_all(self, builder: Builder, state: State, path: str) -> State:
+        steps = [(f"cases[{value}]", op) for value, op in self.cases.items()]
+        if self.default is not None:
+            steps.append(("default", self.default))
+        found: list[State] = []
+        refused: GeotoolzError | None = None
+        for step, op in steps:
+            try:
+                found.append(builder.emit(op, state, join(path, step)))
+            except GeotoolzError as error:  # a case for other tiles than this one
+                refused = error
+        if not found:
+            raise refused or TileError("Switch has no case")
+        builder.alternatives.update(
+            slot for other in found for slot in other.slots.values() if slot not in state.slots.values()
+        )
+        return found[0]
 
     def interpret(
         self, tile: xr.Dataset, path: str, step: Callable[[Operator, xr.Dataset, str], xr.Dataset]

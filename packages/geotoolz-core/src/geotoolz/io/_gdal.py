@@ -206,7 +206,7 @@ def read_header(path: str) -> Header:
 @lru_cache(maxsize=64)
 def _crs(wkt: str) -> CRS:
     """Return a CRS; an exact EPSG code gives the same text everywhere. The search for it is slow."""
-    from rasterio.crs import CRS as RasterioCRS
+    import rasterio.crs
 
-    code = RasterioCRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
+    code = rasterio.crs.CRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
     return CRS(f"EPSG:{code}") if code else CRS(wkt)

@@ -1,4 +1,4 @@
-"""Functions that the workers of the batch tests run; in a module of their own, so that they can be imported there."""
+"""Functions that the workers of the batch tests run; in a module, so that they can be imported there."""
 
 from __future__ import annotations
 

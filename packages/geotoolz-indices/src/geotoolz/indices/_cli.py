@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 app = group_app("Spectral indices that find their bands by role.")
 
 IndexArg = Annotated[
-    str, typer.Argument(metavar="INDEX", help="ndvi, ndwi, or two bands: nir/swir16 is (nir − swir16) / (nir + swir16).")
+    str,
+    typer.Argument(
+        metavar="INDEX", help="ndvi, ndwi, or two bands: nir/swir16 is (nir − swir16) / (nir + swir16)."
+    ),
 ]
 
 
@@ -49,7 +52,9 @@ def _operator(index: str, name: str | None) -> Operator:
     known: dict[str, type[NDVI] | type[NDWI]] = {"ndvi": NDVI, "ndwi": NDWI}
     cls = known.get(index.lower())
     if cls is None:
-        raise ParameterError(f"index {index!r}{nearest(index.lower(), known)}", expected="ndvi, ndwi, or two bands: nir/swir16")
+        raise ParameterError(
+            f"index {index!r}{nearest(index.lower(), known)}", expected="ndvi, ndwi, or two bands: nir/swir16"
+        )
     return cls(name=name) if name else cls()
 
 

@@ -25,16 +25,21 @@ _FAILED = 4
 def check(
     scene: SceneArg,
     min_valid: Annotated[
-        float, typer.Option("--min-valid", metavar="SHARE", help="Smallest share of valid pixels per band, 0 to 1.")
+        float,
+        typer.Option("--min-valid", metavar="SHARE", help="Smallest share of valid pixels per band, 0 to 1."),
     ] = 0.5,
     value_range: Annotated[
         str | None, typer.Option("--range", metavar="MIN,MAX", help="Valid values have to lie in this range.")
     ] = None,
     max_outside: Annotated[
-        float, typer.Option("--max-outside", metavar="SHARE", help="Share of valid pixels that may lie outside --range.")
+        float,
+        typer.Option(
+            "--max-outside", metavar="SHARE", help="Share of valid pixels that may lie outside --range."
+        ),
     ] = 0.0,
     bands: Annotated[
-        str | None, typer.Option("--bands", metavar="A,B,…", help="Bands to check; by default all measurements.")
+        str | None,
+        typer.Option("--bands", metavar="A,B,…", help="Bands to check; by default all measurements."),
     ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
@@ -48,7 +53,9 @@ def check(
 
     limits = _range(value_range, max_outside)
     rows, wrong = [], []
-    for row, said in _bands(scene, split_names(bands), min_valid, limits, {"aoi": _area(aoi), "resolution": res}):
+    for row, said in _bands(
+        scene, split_names(bands), min_valid, limits, {"aoi": _area(aoi), "resolution": res}
+    ):
         rows.append(row)
         wrong += said
     if as_json:
@@ -81,7 +88,11 @@ def _range(text: str | None, max_outside: float) -> AssertValueRange | None:
 
 
 def _bands(
-    scene: str, names: tuple[str, ...] | None, min_valid: float, limits: AssertValueRange | None, where: dict[str, Any]
+    scene: str,
+    names: tuple[str, ...] | None,
+    min_valid: float,
+    limits: AssertValueRange | None,
+    where: dict[str, Any],
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Yield the figures of every band, and what is wrong with it; one band is in memory at a time."""
     from geotoolz.core import QCWarning, Sequential, chosen_bands, run_detailed
@@ -98,8 +109,11 @@ def _bands(
         row = {"band": name, "valid": found["operators[0]"][name]}
         if limits is not None:
             count = found["operators[1]"][name]
-            row |= {"min": count.low if count.valid else None, "max": count.high if count.valid else None,
-                    "outside": count.outside / count.valid if count.valid else 0.0}  # fmt: skip
+            row |= {
+                "min": count.low if count.valid else None,
+                "max": count.high if count.valid else None,
+                "outside": count.outside / count.valid if count.valid else 0.0,
+            }
         yield row, [str(one.message) for one in said if issubclass(one.category, QCWarning)]
 
 
