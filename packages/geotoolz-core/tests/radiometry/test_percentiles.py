@@ -154,6 +154,12 @@ def test_limits_follow_roles(one: One) -> None:
     assert out.nir08.values.tolist() == [[0.0, 1.0]]
 
 
+def test_two_limits_for_one_band(one: One) -> None:
+    ds = one(np.array([[1, 3]], "u2"), platform="sentinel-2a")
+    with pytest.raises(ParameterError, match="for one band"):
+        MinMax(limits={"red": (1.0, 3.0), "B04": (0.0, 1.0)})(ds)
+
+
 def test_stretching_the_stretched_is_allowed_and_reflectance_is_not_made_of_it(one: One) -> None:
     from geotoolz.radiometry import DNToReflectance
 

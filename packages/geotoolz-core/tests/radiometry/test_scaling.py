@@ -55,6 +55,12 @@ def test_given_coefficients_override(one: One) -> None:
     assert DNToReflectance(0.001, 0.0)(ds).red.values.tolist() == [[np.float32(0.1)]]
 
 
+def test_a_band_named_twice_is_scaled_once(one: One) -> None:
+    ds = one(np.array([[1400]], "u2"), 0, S2, platform="sentinel-2a")
+    out = DNToReflectance(bands=("red", "B04"))(ds).red
+    assert out.values.tolist() == [[np.float32(0.04)]]
+
+
 def test_what_is_no_digital_number(one: One) -> None:
     for attrs, text in (
         ({"quantity": "surface_reflectance"}, "no band of the tile holds digital numbers"),
@@ -91,6 +97,7 @@ def test_select_bands(one: One) -> None:
     assert list(SelectBands("B08")(ds).data_vars) == ["nir"]  # type: ignore[arg-type]
     assert list(select_bands(ds, ["scl", "nir"]).data_vars) == ["scl", "nir"]
     assert list(SelectBands(["red", "B04"])(ds).data_vars) == ["red"]
+    assert list(SelectBands(["red", "B04"])(ds[["red"]]).data_vars) == ["red"]
     with pytest.raises(MissingVariableError, match="did you mean 'nir'"):
         SelectBands(["nirr"])(ds)
 

@@ -101,6 +101,8 @@ class DarkObjectSubtraction(Freezable):
         label = type(self).__name__
         named = self.bands if self.dark_values is None else tuple(self.dark_values)
         bands = chosen_bands(tile, named, label)
+        if self.dark_values is not None and len(bands) < len(self.dark_values):
+            raise ParameterError(f"{label}: two of the dark values {', '.join(named or ())} are for one band")
         notes = require_physical(tile, bands, label)
         darks = list(self.dark_values.values()) if self.dark_values is not None else [0.0] * len(bands)
         writes, calls = {}, []

@@ -151,7 +151,8 @@ def _run(folder: DemoFolder, catalog: GeoCatalog, engine: str, workers: int | No
     )
     todo = len(job.plan().todo)
     where = {"ray": "on Ray", "process": "in processes of this machine", "inline": "in this process"}
-    told = "nothing to do: every scene is done with this pipeline and these inputs, or known to be broken"
+    idle = ", Ray is not started" if engine == "ray" else ""
+    told = f"nothing to do{idle}: every scene is done with this pipeline and these inputs, or known to be broken"
     if todo:
         told = f"{todo} of {len(catalog)} scenes to do, {where.get(engine, engine)} …"
     _head(5, "run", told)

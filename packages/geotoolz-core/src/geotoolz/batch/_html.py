@@ -88,7 +88,8 @@ def _table_row(row: TileRow, picture: str) -> str:
     spent = f"{sum(row.seconds.values()):.2f}" if row.seconds else ""
     return (
         f"<tr><td>{picture}</td><td><code>{escape(row.tile_id)}</code></td>"
-        f"<td class='{colour}'>{escape(row.status)}</td><td class='n'>{masked}</td><td class='n'>{spent}</td><td>{_what(row)}</td></tr>"
+        f"<td class='{colour}'>{escape(row.status)}</td>"
+        f"<td class='n'>{masked}</td><td class='n'>{spent}</td><td>{_what(row)}</td></tr>"
     )
 
 

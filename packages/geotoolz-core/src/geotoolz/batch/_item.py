@@ -24,6 +24,7 @@ _EXTENSIONS = [
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
 ]
+_OUTLINE_POINTS = 4
 _MEDIA = {
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
     ".json": "application/json",
@@ -167,9 +168,20 @@ def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any]]:
         projection["proj:code"] = f"EPSG:{epsg}"
     else:
         projection["proj:wkt2"] = box.crs.to_wkt()
-    outline = box.geographic_extent
+    # a straight line in UTM is none in degrees: a few points per side are exact to some metres
+    outline = box.footprint("EPSG:4326", npoints=_OUTLINE_POINTS)
     bounds = outline.boundingbox
-    return outline.json, [bounds.left, bounds.bottom, bounds.right, bounds.top], projection
+    bbox = [bounds.left, bounds.bottom, bounds.right, bounds.top]
+    return _rounded(outline.json), [round(value, 7) for value in bbox], projection
+
+
+def _rounded(value: Any) -> Any:
+    """Round coordinates to a centimetre."""
+    if isinstance(value, float):
+        return round(value, 7)
+    if isinstance(value, Mapping):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _link(source: str) -> str:

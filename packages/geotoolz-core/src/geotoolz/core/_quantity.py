@@ -57,7 +57,8 @@ def chosen_bands(tile: TileSpec, bands: tuple[str, ...] | None, needed_by: str) 
     """Return the variables that the parameter ``bands`` means: those named, or all image bands."""
     if bands is None:
         return image_bands(tile)
-    return tuple(tile.find(name, needed_by) for name in bands)
+    # two names of one band are one band: it must not be treated twice
+    return tuple(dict.fromkeys(tile.find(name, needed_by) for name in bands))
 
 
 def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tuple[str, ...]:

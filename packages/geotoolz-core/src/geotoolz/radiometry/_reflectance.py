@@ -15,6 +15,8 @@ from geotoolz.core import (
 from geotoolz.radiometry import _kernels
 
 _SURFACE = ("L2A", "L2SP", "L2SR")
+# what a raw band says about itself and what it will be
+_RAW_ATTRS = frozenset({"scale_factor", "add_offset", "scaled_units", "scaled_quantity"})
 _TOP = ("L1C", "L1TP", "L1GT", "L1GS")
 
 
@@ -116,13 +118,10 @@ class DNToReflectance(Map):
         for name in self._chosen(tile):
             spec = tile.variables[name]
             factor, offset = self._coefficients(name, spec)
-            attrs = {k: v for k, v in spec.attrs.items() if k not in ("scale_factor", "add_offset")}
-            thermal = attrs.get("units") == "K"
-            writes[name] = VarSpec(
-                spec.dims,
-                attrs={**attrs, "units": attrs.get("units", "1") if thermal else "1",
-                       "quantity": "brightness_temperature" if thermal else quantity},
-            )  # fmt: skip
+            attrs = {k: v for k, v in spec.attrs.items() if k not in _RAW_ATTRS}
+            attrs["units"] = spec.attrs.get("scaled_units", "1")
+            attrs["quantity"] = spec.attrs.get("scaled_quantity", quantity)
+            writes[name] = VarSpec(spec.dims, attrs=attrs)
             args = (spec.nodata_scalar, factor, offset)
             calls.append(Call((name,), (name,), _kernels.scale, args))
         return Plan(writes=writes, calls=tuple(calls))

@@ -47,5 +47,5 @@ class SelectBands(Map):
 
     def plan(self, tile: TileSpec) -> Plan:
         """Drop what is not named."""
-        kept = [tile.find(name, type(self).__name__) for name in self.names]
+        kept = list(dict.fromkeys(tile.find(name, type(self).__name__) for name in self.names))
         return Plan(drops=tuple(name for name in tile.variables if name not in kept), order=tuple(kept))

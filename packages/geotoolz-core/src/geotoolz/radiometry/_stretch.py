@@ -27,6 +27,8 @@ def _plan(op: Any, tile: TileSpec, kernel: Any, *more: Any) -> Plan:
         bands = chosen_bands(tile, op.bands, name)
     else:
         bands = tuple(tile.find(band, name) for band in limits)
+        if len(set(bands)) < len(bands):
+            raise ParameterError(f"{name}: two of the limits {', '.join(limits)} are for one band")
     label = f"{name}({op.p_min:g}, {op.p_max:g})" if hasattr(op, "p_min") else name
     writes: dict[str, VarSpec] = {}
     calls = []
