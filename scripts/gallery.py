@@ -142,9 +142,12 @@ def run(page: Path, folder: Path, timeout: float = 600) -> Outcome:
 def _child(page: Path, folder: Path) -> None:
     """Run the cells; called in the fresh process."""
     import traceback
+    import types
 
     sys.path[0] = ""  # like a notebook: the working folder, not the folder of this script
-    namespace: dict[str, Any] = {"__name__": "__gallery__", "__file__": str(page)}
+    main_module = types.ModuleType("__main__")  # like a notebook's: no file, and pickle looks for it by name
+    sys.modules["__main__"] = main_module
+    namespace = vars(main_module)
     told: dict[str, Any] = {"cells": [], "skipped": "", "error": ""}
     for number, cell in enumerate(parse(page.read_text(encoding="utf-8"))):
         found: dict[str, Any] = {"printed": "", "pictures": [], "skipped": _missing(cell)}
@@ -199,9 +202,9 @@ def _pictures(folder: Path, stem: str) -> list[str]:
     for index, number in enumerate(plt.get_fignums()):
         figure = plt.figure(number)
         path = folder / f"{stem}-{index}.png"
-        for dpi in (110, 90, 75, 60):
+        for dpi in (110, 90, 75):
             figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata={"Software": None})
-            _fewer_colours(path)
+            squeeze(path)
             if path.stat().st_size < LARGEST:
                 break
         names.append(path.name)
@@ -209,14 +212,16 @@ def _pictures(folder: Path, stem: str) -> list[str]:
     return names
 
 
-def _fewer_colours(path: Path) -> None:
-    """Store a picture with a palette if it is large; the eye sees no difference at 256 colours."""
+def squeeze(path: Path, largest: int = LARGEST) -> None:
+    """Store a picture that is too large with a palette of 256 colours, dithered so that no bands are seen."""
     from PIL import Image
 
-    if path.stat().st_size >= LARGEST // 2:
-        with Image.open(path) as picture:
-            small = picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-        small.save(path, optimize=True)
+    if path.stat().st_size < largest:
+        return
+    with Image.open(path) as picture:
+        plain = picture.convert("RGB")
+    palette = plain.quantize(256, Image.Quantize.MAXCOVERAGE)
+    plain.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 # ---- comparing -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from functools import partial
 
 from geotoolz.core import Branch, Graph, Input, Merge, Sequential, Switch
 from geotoolz.core.testing import ContractSuite, case, contract_tile
+from geotoolz.io import WriteCOG
 from geotoolz.radiometry import (
     BoxMean,
     DNToReflectance,
@@ -32,6 +33,17 @@ class TestCore(ContractSuite):
         "Raise": "always raises; tests/core/test_switch.py",
         "Tap": "holds a function and refuses configuration; tests/core/test_function.py",
     }
+
+
+class TestIo(ContractSuite):
+    module = "geotoolz.io"
+    cases = (
+        case(
+            lambda folder: WriteCOG(str(folder / "{tile_id}_{band}.tif"), bands=("red", "scl")),
+            cls=WriteCOG,
+            skip={"stack_equals_dates": "a COG has no time; write_zarr keeps stacks", "small_tiles": "see tests/io"},
+        ),
+    )
 
 
 class TestRadiometry(ContractSuite):

@@ -19,10 +19,14 @@ def check_ray(
     address: Annotated[
         str,
         typer.Option(
-            "--address", help="local starts a private Ray; auto, host:port or ray://host:port join one."
+            "--address",
+            metavar="ADDRESS",
+            help="local starts a private Ray; auto, host:port or ray://host:port join one.",
         ),
     ] = "local",
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="CPUs of a local Ray.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="CPUs of a local Ray.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="For the first answer.")
     ] = 120.0,

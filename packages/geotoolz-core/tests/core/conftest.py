@@ -49,7 +49,7 @@ def make() -> Make:
         if scl:
             var_attrs["scl"] = {"quantity": "flags"}
         own = {"tile_id": "t1", "platform": "sentinel-2a", "processing_level": "L2A", **(attrs or {})}
-        nodata = {b: np.nan if kind == "f" else 0 for b in bands}
+        nodata = dict.fromkeys(bands, np.nan if kind == "f" else 0)
         return tile_from_arrays(arrays, grid(shape, x0=x0), attrs=own, var_attrs=var_attrs, nodata=nodata)
 
     return tile

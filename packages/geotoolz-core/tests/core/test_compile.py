@@ -67,7 +67,9 @@ def spec(make: Make, *bands: str, **kwargs: Any) -> TileSpec:
 
 def test_only_what_leads_to_the_outputs_is_read(make: Make) -> None:
     tile = spec(make, "blue", "green", "red", "nir")
-    op = Sequential([ToFloat32(), _Stub(("red", "nir"), ("a",)), _Stub(("blue",), ("b",)), BoxMean(1, ("b",))])
+    op = Sequential(
+        [ToFloat32(), _Stub(("red", "nir"), ("a",)), _Stub(("blue",), ("b",)), BoxMean(1, ("b",))]
+    )
     assert set(compile(op, tile).inputs) == {"blue", "green", "red", "nir"}
     program = compile(op, tile, outputs=("a",))
     assert program.inputs == ("red", "nir")

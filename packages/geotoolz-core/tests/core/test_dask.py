@@ -45,7 +45,13 @@ class Counting(Callback):  # type: ignore[misc]
 
 @pytest.mark.parametrize(
     "chunks",
-    [{"y": 4, "x": 5}, {"y": (1, 7, 3), "x": (13,)}, {"y": -1, "x": 1}, {"time": 1, "y": 5, "x": 5}, {"time": 1}],
+    [
+        {"y": 4, "x": 5},
+        {"y": (1, 7, 3), "x": (13,)},
+        {"y": -1, "x": 1},
+        {"time": 1, "y": 5, "x": 5},
+        {"time": 1},
+    ],
     ids=repr,
 )
 def test_lazy_and_equal(make: Make, chunks: Any) -> None:
@@ -85,7 +91,9 @@ def test_only_what_is_asked_for_is_read(make: Make) -> None:
             read.append(name)
             return values
 
-        return dask.array.from_array(ds[name].values, chunks=4).map_blocks(block, dtype="f4", meta=np.empty((0, 0), "f4"))
+        return dask.array.from_array(ds[name].values, chunks=4).map_blocks(
+            block, dtype="f4", meta=np.empty((0, 0), "f4")
+        )
 
     lazy = ds.assign({n: (("y", "x"), load(n)) for n in ("red", "nir", "blue")})
     out = run(ToFloat32(), lazy, outputs=("nir",))

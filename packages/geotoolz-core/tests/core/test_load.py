@@ -82,14 +82,26 @@ def test_any_parameters_come_back(names: list[str], limits: dict[str, tuple[floa
     ("change", "error", "parts"),
     [
         (("BoxMean", "BoxMeen"), UnknownOperatorError, ["line 5", "operators[1]", "BoxMean'?"]),
-        (("geotoolz.radiometry.BoxMean", "BoxMean"), UnknownOperatorError, ["'geotoolz.radiometry.BoxMean'?"]),
-        (("geotoolz.radiometry.BoxMean", "geotoolz.core.BoxMean"), UnknownOperatorError, ["radiometry.BoxMean"]),
+        (
+            ("geotoolz.radiometry.BoxMean", "BoxMean"),
+            UnknownOperatorError,
+            ["'geotoolz.radiometry.BoxMean'?"],
+        ),
+        (
+            ("geotoolz.radiometry.BoxMean", "geotoolz.core.BoxMean"),
+            UnknownOperatorError,
+            ["radiometry.BoxMean"],
+        ),
         (("geotoolz.radiometry.BoxMean", "no.such.module.Op"), UnknownOperatorError, ["no.such.module.Op"]),
         (("geotoolz.radiometry.BoxMean", "os.path.join"), ConfigError, ["'os.path.join' is a function"]),
         (("geotoolz.radiometry.BoxMean", "pathlib.Path"), ConfigError, ["no operator"]),
         (("geotoolz.radiometry.BoxMean", "geotoolz.core.Map"), ConfigError, ["no operator"]),
         (("geotoolz.radiometry.BoxMean", "5"), ConfigError, ["_target_ is 5"]),
-        (("radius", "raduis"), ParameterError, ["line 5", "operators[1]", "'raduis'", "did you mean 'radius'"]),
+        (
+            ("radius", "raduis"),
+            ParameterError,
+            ["line 5", "operators[1]", "'raduis'", "did you mean 'radius'"],
+        ),
         (("radius: 2", "radius: two"), ParameterError, ["line 5", "radius='two'"]),
         (("radius: 2", "radius: '2'"), ParameterError, ["radius='2'"]),
         (("radius: 2", "radius: 2\n  radius: 3"), ConfigError, ["line 7", "'radius' stands twice"]),
@@ -150,8 +162,8 @@ def test_functions_are_not_saved() -> None:
 
 
 # --- ${…} ------------------------------------------------------------------------------------------
-def mean(radius: str, **variables: Any) -> Any:
-    return load(f"_target_: geotoolz.radiometry.BoxMean\nradius: {radius}\n", variables=variables).radius  # type: ignore[attr-defined]
+def mean(text: str, /, **variables: Any) -> Any:
+    return load(f"_target_: geotoolz.radiometry.BoxMean\nradius: {text}\n", variables=variables).radius  # type: ignore[attr-defined]
 
 
 def test_variables_keep_their_type() -> None:
@@ -159,8 +171,12 @@ def test_variables_keep_their_type() -> None:
     assert mean("${r}", r="3") == 3  # as from a command line
     assert mean("${r:4}") == 4
     assert mean("${r:4}", r=5) == 5
-    assert load("_target_: geotoolz.core.Raise\nmessage: a ${x} b ${y:z}\n", variables={"x": 1}) == Raise("a 1 b z")
-    assert load("_target_: geotoolz.core.Raise\nmessage: ${x:}\nx: 1\n".replace("x: 1\n", ""), variables={"x": "t"}) == Raise("t")
+    assert load("_target_: geotoolz.core.Raise\nmessage: a ${x} b ${y:z}\n", variables={"x": 1}) == Raise(
+        "a 1 b z"
+    )
+    assert load(
+        "_target_: geotoolz.core.Raise\nmessage: ${x:}\nx: 1\n".replace("x: 1\n", ""), variables={"x": "t"}
+    ) == Raise("t")
     limits = load("_target_: geotoolz.radiometry.ToFloat32\nbands: ${b}\n", variables={"b": ["red"]})
     assert limits == ToFloat32(("red",))
 
@@ -198,21 +214,39 @@ HOSTILE = {
     "unlisted": ("_target_: os.system\ncommand: ls\n", UntrustedOperatorError),
     "importable": ("_target_: antigravity.X\n", UntrustedOperatorError),
     "code": ("_target_: geotoolz.core.FromFunction\nfunction: os.getcwd\n", UntrustedOperatorError),
-    "code inside": (seq("{_target_: geotoolz.core.FromFunction, function: os.getcwd}"), UntrustedOperatorError),
-    "code by variable": ("_target_: ${x:geotoolz.core.FromFunction}\nfunction: os.getcwd\n", UntrustedOperatorError),
+    "code inside": (
+        seq("{_target_: geotoolz.core.FromFunction, function: os.getcwd}"),
+        UntrustedOperatorError,
+    ),
+    "code by variable": (
+        "_target_: ${x:geotoolz.core.FromFunction}\nfunction: os.getcwd\n",
+        UntrustedOperatorError,
+    ),
     "a sink": (seq("{_target_: geotoolz.io.WriteCOG, path: x.tif}"), UntrustedOperatorError),
-    "a file": (seq("{_target_: geotoolz.core.Ref, uri: /etc/passwd, sha256: " + "0" * 64 + "}"), UntrustedOperatorError),
+    "a file": (
+        seq("{_target_: geotoolz.core.Ref, uri: /etc/passwd, sha256: " + "0" * 64 + "}"),
+        UntrustedOperatorError,
+    ),
     "a function": ("_target_: geotoolz.core.Tap\nfn: print\n", GeotoolzError),
     "abstract": ("_target_: geotoolz.core.Map\n", UntrustedOperatorError),
-    "alias": ("_target_: geotoolz.core.Sequential\noperators: [&a {_target_: geotoolz.radiometry.BoxMean}, *a]\n", ConfigError),
+    "alias": (
+        "_target_: geotoolz.core.Sequential\noperators: [&a {_target_: geotoolz.radiometry.BoxMean}, *a]\n",
+        ConfigError,
+    ),
     "anchor": ("_target_: geotoolz.core.Raise\nmessage: &a x\n", ConfigError),
     "tag": ("_target_: geotoolz.core.Raise\nmessage: !!python/name:os.system\n", ConfigError),
     "merge key": ("_target_: geotoolz.core.Raise\n<<: {message: a}\n", ConfigError),
     "nan": ("_target_: geotoolz.radiometry.PercentileClip\np_min: .nan\n", ConfigError),
     "infinity": ("_target_: geotoolz.radiometry.PercentileClip\np_min: 1e999\n", ConfigError),
-    "nan by default": ("_target_: geotoolz.radiometry.MinMax\nlimits: {red: [0, '${x:.nan}']}\n", ConfigError),
+    "nan by default": (
+        "_target_: geotoolz.radiometry.MinMax\nlimits: {red: [0, '${x:.nan}']}\n",
+        ConfigError,
+    ),
     "huge": ("_target_: geotoolz.radiometry.BoxMean\nradius: " + "9" * 30 + "\n", ConfigError),
-    "huge by default": ("_target_: geotoolz.radiometry.BoxMean\nradius: ${x:" + "9" * 30 + "}\n", ConfigError),
+    "huge by default": (
+        "_target_: geotoolz.radiometry.BoxMean\nradius: ${x:" + "9" * 30 + "}\n",
+        ConfigError,
+    ),
     "hexadecimal": ("_target_: geotoolz.radiometry.BoxMean\nradius: 0x" + "f" * 900 + "\n", ConfigError),
     "depth": ("[" * 40 + "]" * 40, ConfigError),
     "great depth": ("[" * 30000, ConfigError),

@@ -127,7 +127,7 @@ def test_repr_shows_what_differs_from_the_defaults() -> None:
     assert repr(BoxMean(radius=2)) == "BoxMean(radius=2)"
     pipeline = Sequential([BoxMean(2), MinMax(bands=("red",))])
     assert repr(pipeline) == "Sequential(operators=[BoxMean(radius=2), MinMax(bands=('red',))])"
-    assert eval(repr(pipeline)) == pipeline  # noqa: S307
+    assert eval(repr(pipeline)) == pipeline
 
 
 def test_replace_validates() -> None:
@@ -146,7 +146,9 @@ def test_pickle_in_a_spawned_process() -> None:
 
 
 def test_walk_gives_paths_and_map_children_replaces() -> None:
-    op = Sequential([BoxMean(1), Branch({"a": Sequential([BoxMean(2)])}), Switch("k", {"x": BoxMean(3)}, BoxMean(4))])
+    op = Sequential(
+        [BoxMean(1), Branch({"a": Sequential([BoxMean(2)])}), Switch("k", {"x": BoxMean(3)}, BoxMean(4))]
+    )
     paths = [path for path, _ in op.walk()]
     assert paths == [
         "", "operators[0]", "operators[1]", "operators[1].branches[a]", "operators[1].branches[a].operators[0]",

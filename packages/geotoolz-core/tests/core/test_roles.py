@@ -11,7 +11,9 @@ from geotoolz.core._sensors import SENSOR_BANDS, bands_of, common_name
 
 def spec(*names: str, platform: object = "sentinel-2a") -> TileSpec:
     attrs = {} if platform is None else {"platform": platform}
-    return TileSpec({n: VarSpec(dtype=np.dtype("u2"), nodata=0) for n in names}, {"y": 2, "x": 2}, attrs=attrs)
+    return TileSpec(
+        {n: VarSpec(dtype=np.dtype("u2"), nodata=0) for n in names}, {"y": 2, "x": 2}, attrs=attrs
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ Make = Callable[..., xr.Dataset]
 PIPELINE = Sequential([ToFloat32(), BoxMean(2), Branch({"a": BoxMean(1, ("red",))}, prefix=True), MinMax()])
 
 
-def operator(kernel: Any, *, reads: Any = ("red",), writes: Any = ("out",), var: Any = None, reach: int = 0) -> Map:
+def operator(
+    kernel: Any, *, reads: Any = ("red",), writes: Any = ("out",), var: Any = None, reach: int = 0
+) -> Map:
     """Return an operator around a kernel, for the tests of kernels that lie."""
     function = kernel
 

@@ -72,7 +72,9 @@ def test_aliases_are_read_where_the_text_is_trusted() -> None:
 
 
 def test_lines_of_paths() -> None:
-    lines = parse("# a comment\n_target_: x\noperators:\n- _target_: y\n  limits:\n    red: [1,\n      2]\n").lines
+    lines = parse(
+        "# a comment\n_target_: x\noperators:\n- _target_: y\n  limits:\n    red: [1,\n      2]\n"
+    ).lines
     assert lines == {
         "": 2, "_target_": 2, "operators": 4, "operators[0]": 4, "operators[0]._target_": 4,
         "operators[0].limits": 6, "operators[0].limits[red]": 6, "operators[0].limits[red][0]": 6,
@@ -87,7 +89,11 @@ AWKWARD = ["", " ", "no", "~", "1e3", "1e-5", "010", "0o7", "0x1", ".5", "null",
 
 @pytest.mark.parametrize("text", AWKWARD, ids=lambda v: repr(v)[:20])
 def test_awkward_strings_come_back(text: str) -> None:
-    assert parse(dump_yaml({"a": text, "b": [text], "c": {"d": text}})).value == {"a": text, "b": [text], "c": {"d": text}}
+    assert parse(dump_yaml({"a": text, "b": [text], "c": {"d": text}})).value == {
+        "a": text,
+        "b": [text],
+        "c": {"d": text},
+    }
     if text:
         assert parse(dump_yaml({text: 1})).value == {text: 1}
 

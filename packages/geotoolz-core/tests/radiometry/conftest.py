@@ -18,7 +18,9 @@ from geotoolz.core import tile_from_arrays
 def one() -> Callable[..., xr.Dataset]:
     """Return a function that makes a tile of one band, or of several by name."""
 
-    def tile(values: Any, nodata: Any = None, attrs: Any = None, band: str = "red", **tile_attrs: Any) -> xr.Dataset:
+    def tile(
+        values: Any, nodata: Any = None, attrs: Any = None, band: str = "red", **tile_attrs: Any
+    ) -> xr.Dataset:
         array = np.atleast_2d(np.asarray(values))
         box = GeoBox(array.shape[-2:], Affine(10, 0, 500_000, 0, -10, 5_100_000), "EPSG:32633")
         return tile_from_arrays(

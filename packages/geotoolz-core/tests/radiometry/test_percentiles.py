@@ -66,12 +66,16 @@ def test_every_dtype(one: One, dtype: str) -> None:
 @example(np.full((3, 3), 7, "u2"), [2.0, 98.0], 2)
 @example(np.array([[-32768, 32767]], "i2"), [50.0], 1)
 def test_against_numpy(values: np.ndarray[Any, Any], q: list[float], workers: int) -> None:
-    ds = xr.Dataset({"red": (("y", "x"), values)}, coords={"y": range(values.shape[0]), "x": range(values.shape[1])})
+    ds = xr.Dataset(
+        {"red": (("y", "x"), values)}, coords={"y": range(values.shape[0]), "x": range(values.shape[1])}
+    )
     with np.errstate(all="ignore"):
         want = expected(values, q)
         if not np.isfinite(want).all() and not np.isnan(values.astype("f8")).all():
             return  # NumPy's own difference overflowed
-        got = parts(Percentiles(("red",), tuple(q)), list(values[:, None, :]), TileSpec.of(ds), workers)["red"]
+        got = parts(Percentiles(("red",), tuple(q)), list(values[:, None, :]), TileSpec.of(ds), workers)[
+            "red"
+        ]
     np.testing.assert_array_equal(got, want)
 
 
@@ -163,7 +167,9 @@ def test_two_limits_for_one_band(one: One) -> None:
 def test_stretching_the_stretched_is_allowed_and_reflectance_is_not_made_of_it(one: One) -> None:
     from geotoolz.radiometry import DNToReflectance
 
-    ds = MinMax()(one(np.array([[1, 3]], "u2"), attrs={"quantity": "dn", "scale_factor": 1e-4, "add_offset": -0.1}))
+    ds = MinMax()(
+        one(np.array([[1, 3]], "u2"), attrs={"quantity": "dn", "scale_factor": 1e-4, "add_offset": -0.1})
+    )
     assert "scale_factor" not in ds.red.attrs
     assert PercentileClip()(ds).red.attrs["quantity"] == "stretched"
     with pytest.raises(QuantityError, match="leave DNToReflectance out"):

@@ -14,6 +14,10 @@ from geotoolz.core import MissingVariableError, ParameterError, QuantityError, r
 from geotoolz.radiometry import BoxMean, DNToReflectance, SelectBands, ToFloat32, select_bands, smooth_box
 
 One = Callable[..., xr.Dataset]
+LST = {
+    "quantity": "dn", "scaled_units": "K", "scaled_quantity": "brightness_temperature",
+    "scale_factor": 0.00341802, "add_offset": 149.0,
+}  # fmt: skip
 S2 = {"quantity": "dn", "scale_factor": 1e-4, "add_offset": -0.1}
 
 
@@ -33,17 +37,21 @@ def test_reflectance_of_sentinel_2(one: One) -> None:
 
 
 def test_reflectance_of_landsat(one: One) -> None:
-    ds = one(np.array([[0, 7273, 43636]], "u2"), 0, {"quantity": "dn", "scale_factor": 2.75e-5, "add_offset": -0.2})
+    ds = one(
+        np.array([[0, 7273, 43636]], "u2"), 0, {"quantity": "dn", "scale_factor": 2.75e-5, "add_offset": -0.2}
+    )
     out = DNToReflectance()(ds).red
     np.testing.assert_array_equal(
         out.values[0], np.array([np.nan, 7273 * 2.75e-5 - 0.2, 43636 * 2.75e-5 - 0.2], "f4")
     )
     assert out.attrs["quantity"] == "reflectance"  # nothing said which
-    assert DNToReflectance()(ds.assign_attrs(processing_level="L1TP")).red.attrs["quantity"] == "toa_reflectance"
+    assert (
+        DNToReflectance()(ds.assign_attrs(processing_level="L1TP")).red.attrs["quantity"] == "toa_reflectance"
+    )
 
 
 def test_temperature_stays_a_temperature(one: One) -> None:
-    ds = one(np.array([[0, 44000]], "u2"), 0, {"quantity": "dn", "units": "K", "scale_factor": 0.00341802, "add_offset": 149.0}, "lwir11")
+    ds = one(np.array([[0, 44000]], "u2"), 0, LST, "lwir11")
     out = DNToReflectance()(ds).lwir11
     assert out.attrs["units"] == "K"
     assert out.attrs["quantity"] == "brightness_temperature"
@@ -127,7 +135,9 @@ def test_box_mean_against_scipy_in_the_interior(one: One) -> None:
 def test_box_mean_of_integers_and_no_data(one: One) -> None:
     ds = one(np.array([[60000, 60000, 0, 60003]], "u2"), 0)
     np.testing.assert_array_equal(smooth_box(ds, radius=1).red.values, [[60000, 60000, np.nan, 60003]])
-    np.testing.assert_array_equal(BoxMean(2)(ds).red.values, np.array([[60000, 60001, np.nan, 60001.5]], "f4"))
+    np.testing.assert_array_equal(
+        BoxMean(2)(ds).red.values, np.array([[60000, 60001, np.nan, 60001.5]], "f4")
+    )
     alone = one(np.array([[5]], "u2"), 5)
     assert BoxMean(3)(alone).red.isnull().all()
 

@@ -50,7 +50,8 @@ def check(
         )
     else:
         print_findings(findings, len(scenes))
-        verdict = counted(errors, "error") if errors else "nothing stands against it"
+        wrong = len({finding.tile for finding in findings if finding.level == "error"})
+        verdict = f"errors on {wrong} of {len(scenes)}" if errors else "nothing stands against it"
         say(f"{pipeline} on {counted(len(scenes), 'scene')}: {verdict}")
     if errors:
         raise typer.Exit(2)

@@ -21,12 +21,16 @@ _FOLDER = "geotoolz-demo"
 def demo(
     engine: Annotated[
         str | None,
-        typer.Option("--engine", help="ray, process, inline; by default Ray where geotoolz-nextgen is."),
+        typer.Option(
+            "--engine", metavar="NAME", help="ray, process, inline; by default Ray where geotoolz-nextgen is."
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")
+        int | None, typer.Option("--workers", metavar="N", min=1, help="By default the CPUs of this process.")
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=64, help="Rows and columns of a scene.")] = 1024,
+    size: Annotated[
+        int, typer.Option("--size", metavar="N", min=64, help="Rows and columns of a scene.")
+    ] = 1024,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete an earlier demo and begin anew.")] = False,
 ) -> None:
     """See the whole thing work: twelve simulated scenes, a catalog, a pipeline, a report.
@@ -108,9 +112,9 @@ def _tell_scenes(folder: DemoFolder, made: Made, seconds: float) -> None:
 def _catalog(folder: DemoFolder, made: Made) -> GeoCatalog:
     from geotoolz.catalog import GeoCatalog
 
-    if made.fresh or not folder.catalog.exists():
-        GeoCatalog.from_folder(folder.scenes).save(folder.catalog)
-    catalog = GeoCatalog.open(folder.catalog)
+    catalog = None if made.fresh or not folder.catalog.exists() else GeoCatalog.open(folder.catalog)
+    if catalog is None or catalog.problems:  # with problems again: the scene may be repaired
+        catalog = GeoCatalog.open(GeoCatalog.from_folder(folder.scenes).save(folder.catalog))
     found = catalog.summary()
     days = f"{found['first'][:10]} … {found['last'][:10]}"
     _head(2, "catalog", f"{folder.catalog}: {found['rows']} scenes, {', '.join(found['platforms'])}, {days}")
@@ -152,7 +156,7 @@ def _run(folder: DemoFolder, catalog: GeoCatalog, engine: str, workers: int | No
     todo = len(job.plan().todo)
     where = {"ray": "on Ray", "process": "in processes of this machine", "inline": "in this process"}
     idle = ", Ray is not started" if engine == "ray" else ""
-    told = f"nothing to do{idle}: every scene is done with this pipeline and these inputs, or known to be broken"
+    told = f"nothing to do{idle}: every scene is done with this pipeline, or known to be broken"
     if todo:
         told = f"{todo} of {len(catalog)} scenes to do, {where.get(engine, engine)} …"
     _head(5, "run", told)

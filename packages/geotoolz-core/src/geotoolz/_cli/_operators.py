@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def operators(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="An operator: NDVI, or geotoolz.indices.NDVI.")
+        str | None, typer.Argument(metavar="NAME", help="An operator: NDVI, or geotoolz.indices.NDVI.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

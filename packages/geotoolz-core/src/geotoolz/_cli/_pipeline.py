@@ -17,7 +17,7 @@ def show(
     pipeline: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PIPELINE]", help="A YAML file or a preset; without it the presets are listed."
+            metavar="PIPELINE", help="A YAML file or a preset; without it the presets are listed."
         ),
     ] = None,
     set_: SetOption = None,
@@ -50,7 +50,7 @@ def show(
 @app.command()
 def schema(
     operator: Annotated[
-        str | None, typer.Argument(metavar="[OPERATOR]", help="Only this operator; by default any pipeline.")
+        str | None, typer.Argument(metavar="OPERATOR", help="Only this operator; by default any pipeline.")
     ] = None,
 ) -> None:
     """Print the JSON Schema of pipeline files, for editors that complete and check YAML."""

@@ -30,7 +30,9 @@ _CHECKED = 3
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Do the I-th of N parts, for array jobs.")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many scenes.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many scenes.")
+]
 StaleOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,10 +53,14 @@ def run(
     set_: SetOption = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", help="inline, process, ray; by default what suits the number of scenes."),
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="inline, process, ray; by default what suits the number of scenes.",
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="By default the CPUs of this process.")
+        int | None, typer.Option("--workers", metavar="N", min=1, help="By default the CPUs of this process.")
     ] = None,
     on_error: Annotated[
         Literal["log", "raise"],
@@ -77,15 +83,17 @@ def run(
 
     Progress goes to stderr: a bar on a terminal, JSON lines otherwise.
     """
-    from geotoolz._cli._console import say_json, told
+    from geotoolz._cli._console import say_json
     from geotoolz._cli._options import load_pipeline, parse_aoi, parse_shard
     from geotoolz._cli._report_text import print_report
     from geotoolz._cli._scenes import open_scenes
-    from geotoolz.batch import CatalogPipeline
+    from geotoolz.batch import CatalogPipeline, get_engine
 
     op = load_pipeline(pipeline, set_)
     area = parse_aoi(aoi)
     part = parse_shard(shard)
+    if engine is not None:
+        get_engine(engine, workers)  # a misspelt one is refused before anything is written
     scenes = open_scenes(source, area)
     job = CatalogPipeline(
         scenes.rows,
@@ -104,9 +112,7 @@ def run(
         progress="none" if quiet else "auto",
     )
     refuse_hopeless(op, scenes, job.read)
-    report, error = _go(job)
-    if error is not None:
-        told(error)
+    report = _go(job)
     if as_json:
         say_json(report.to_dict())
     else:
@@ -143,21 +149,20 @@ def refuse_hopeless(op: Operator, scenes: Scenes, read: Any) -> None:
         )
 
 
-def _go(job: CatalogPipeline) -> tuple[BatchReport, str | None]:
-    """Run; with ``--on-error raise`` the first failure comes back as a text beside the report."""
-    from geotoolz._cli._main import error_text
+def _go(job: CatalogPipeline) -> BatchReport:
+    """Run; with ``--on-error raise`` the first failure stands in the report instead of being raised."""
     from geotoolz.batch import BatchReport, StopReason
     from geotoolz.core._errors import GeotoolzError
 
     begun = time.time()
     try:
-        return job.run(), None
-    except GeotoolzError as error:
+        return job.run()
+    except GeotoolzError:
         written = job.out / "report.json"
         if job.on_error == "raise" and written.exists() and written.stat().st_mtime >= begun - 1.0:
             report = BatchReport.load(job.out)
             if report.stopped is StopReason.ON_ERROR:
-                return report, error_text(error)
+                return report
         raise
 
 

@@ -8,8 +8,9 @@ from ._exit_codes import ExitCode
 from ._failure import Failure, FailureKind, classify
 from ._fingerprint import Stamp, fingerprint, task_key
 from ._inline import InlineEngine
-from ._journal import Journal, replay
+from ._journal import Journal, replay, runs
 from ._layout import Layout
+from ._lease import is_running
 from ._limit import FailureLimit
 from ._pipeline import CatalogPipeline
 from ._plan import BatchPlan, PlannedTile, TileState
@@ -18,6 +19,7 @@ from ._progress import JsonLinesProgress, NoProgress, Progress, RichProgress, ge
 from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
 from ._task import TileResult, TileTask, run_tile
+from ._verify import verify
 
 __all__ = [
     "Attempt",
@@ -54,7 +56,10 @@ __all__ = [
     "fingerprint",
     "get_engine",
     "get_progress",
+    "is_running",
     "replay",
     "run_tile",
+    "runs",
     "task_key",
+    "verify",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Journal", "replay"]
+__all__ = ["Journal", "replay", "runs"]
 
 _GROUP = 50
 _SECONDS = 1.0

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from ._layout import Layout
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "is_running"]
 
 _NAME = re.compile(r"lease(?:-(\d+)-of-(\d+))?\.lock")
 
@@ -87,6 +87,11 @@ def _lock(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_running(out: Path) -> bool:
+    """Say whether a run is working on an output folder (any shard of it, on this machine)."""
+    return any(_is_held(path) for path in Layout(out).private.glob("lease*.lock"))
 
 
 def _is_held(path: Path) -> bool:

@@ -213,6 +213,9 @@ class CatalogPipeline:
             work = Work(self, journal, rows)
             try:
                 stopped, failed = work.go(todo)
+            except BaseException:
+                work.progress.finish("ended by an error; what was finished is kept")
+                raise
             finally:
                 clean_leftovers(self._layout, rows)
             name = self.engine if isinstance(self.engine, str) else self.engine.name
@@ -252,7 +255,7 @@ class CatalogPipeline:
         )
         if write:
             self._layout.make()
-            report.save()
+            _saved(report)
         return report
 
     def _judged(self, state: State, sources: Sequence[TileSource]) -> Iterator[PlannedTile]:
@@ -287,3 +290,15 @@ class CatalogPipeline:
         if not self._text:
             self._text = dump(self.op)
         return self._text
+
+
+def _saved(report: BatchReport) -> None:
+    """Write the report; a run that ended on a full disk returns its result without one."""
+    from geotoolz.core._errors import WriteError
+
+    try:
+        report.save()
+    except WriteError as error:
+        if report.stopped is not StopReason.OUTPUT:
+            raise
+        _log.warning("%s", error)

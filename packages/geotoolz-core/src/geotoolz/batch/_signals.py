@@ -34,7 +34,8 @@ class Interrupts:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave back
+            # None: somebody set it from C, and Python cannot put that back
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # type: ignore[arg-type]  # what signal.signal gave back
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

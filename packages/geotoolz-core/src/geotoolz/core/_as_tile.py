@@ -11,7 +11,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import TileError
-from geotoolz.core._grid import GRID_MAPPING, geobox_of, spatial_coords
+from geotoolz.core._grid import GRID_MAPPING, crs_label, geobox_of, grid_label, spatial_coords
 
 _X_NAMES = ("x", "longitude", "lon", "easting", "X")
 _Y_NAMES = ("y", "latitude", "lat", "northing", "Y")
@@ -165,7 +165,7 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
         wanted = CRS(crs)
         if known is not None and known != wanted:
             raise TileError(
-                f"the object's CRS is {known} and crs={wanted} was given",
+                f"the object's CRS is {crs_label(known)} and crs={crs_label(wanted)} was given",
                 fix="reproject it; a CRS is never relabelled",
             )
         known = wanted
@@ -178,21 +178,26 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
     before = set(ds.coords)
     ds = ds.assign_coords({GRID_MAPPING: spatial_coords(box)[GRID_MAPPING]})
     if GRID_MAPPING not in before:
-        said.append(
-            f"wrote the grid mapping {GRID_MAPPING!r} ({known if known is not None else 'no CRS known'})"
-        )
+        said.append(f"wrote the grid mapping {GRID_MAPPING!r} ({crs_label(known)})")
     return ds
 
 
 def _require_same(box: GeoBox, wanted: GeoBox | None) -> None:
     if wanted is not None and box != wanted:
         raise TileError(
-            f"the object has a grid of its own, {box}, and geobox={wanted} was given",
+            f"the object has a grid of its own, {grid_label(box)}, and geobox= says {grid_label(wanted)}",
             fix="leave geobox= out, or reproject; a grid is never relabelled",
         )
 
 
 def _known_crs(ds: xr.Dataset) -> Any:
-    import odc.geo.xr  # noqa: F401 - brings the accessor
+    """Return the CRS of the standard grid mapping, of the one that variables name, or of any."""
+    from odc.geo.crs import CRS
 
-    return ds.odc.crs
+    named = [v.encoding.get("grid_mapping", v.attrs.get("grid_mapping")) for v in ds.data_vars.values()]
+    for name in (GRID_MAPPING, *named, *ds.coords):
+        attrs = ds.coords[name].attrs if name in ds.coords else {}
+        wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref")
+        if wkt:
+            return CRS(wkt)
+    return None

@@ -106,8 +106,12 @@ class Builder:
     def emit(self, op: Operator, state: State, path: str) -> State:
         """Let an operator emit itself; errors get the step's path in front."""
         op = self.overrides.get(path, op)
+        return self.located(op, path, lambda: op.emit(self, state, path))
+
+    def located(self, op: Operator, path: str, act: Callable[[], State]) -> State:
+        """Call `act`; errors get the step's path in front."""
         try:
-            return op.emit(self, state, path)
+            return act()
         except GeotoolzError as error:
             if not path or getattr(error, "path", None) is not None:
                 raise
@@ -136,7 +140,13 @@ class Builder:
                 made.add(name)
             self.instructions.append(
                 Instruction(
-                    path, call.kernel, reads, tuple(writes), call.args, call.footprint or plan.footprint, call.located
+                    path,
+                    call.kernel,
+                    reads,
+                    tuple(writes),
+                    call.args,
+                    call.footprint or plan.footprint,
+                    call.located,
                 )
             )
         missing = [name for name in plan.writes if name not in made]

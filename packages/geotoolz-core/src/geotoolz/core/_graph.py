@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from geotoolz.core._errors import GridMismatchError, ParameterError, TileError, nearest
+from geotoolz.core._grid import grid_label
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._specs import TileSpec, VarSpec
 
@@ -118,7 +120,7 @@ class Merge(Join):
             if state.spec.shape != first.spec.shape or state.spec.geobox != first.spec.geobox:
                 raise GridMismatchError(
                     f"the tile {source!r} lies on another grid than {next(iter(states))!r}",
-                    expected=str(first.spec.geobox),
+                    expected=grid_label(first.spec.geobox),
                     fix="bring the inputs onto one grid first",
                 )
             for name, slot in state.slots.items():
@@ -251,7 +253,8 @@ class Graph(Operator):
             op, parents = node["operator"], node["inputs"]
             here = join(path, f"nodes[{name}][operator]")
             if isinstance(op, Join):
-                states[name] = op.emit_join(builder, {p: states[p] for p in parents}, here)
+                emit = partial(op.emit_join, builder, {p: states[p] for p in parents}, here)
+                states[name] = builder.located(op, here, emit)
             else:
                 states[name] = builder.emit(op, states[parents[0]], here)
         return {output: states[name] for output, name in self.outputs.items()}

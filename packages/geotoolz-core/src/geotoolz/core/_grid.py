@@ -170,6 +170,21 @@ def spatial_coords(geobox: GeoBox) -> dict[str, xr.Variable]:
     }
 
 
+def crs_label(crs: CRS | None) -> str:
+    """Return the shortest text that names a CRS."""
+    if crs is None:
+        return "no CRS"
+    return f"EPSG:{crs.epsg}" if crs.epsg is not None else str(crs)
+
+
+def grid_label(geobox: GeoBox | None) -> str:
+    """Return a grid as one line: shape, corner, pixel size, CRS."""
+    if geobox is None:
+        return "no grid"
+    t, (height, width) = geobox.affine, geobox.shape
+    return f"{height} × {width} pixels of ({t.a:g}, {t.e:g}) from ({t.c:.10g}, {t.f:.10g}) in {crs_label(geobox.crs)}"
+
+
 def _axis_attrs(axis: str, geographic: bool) -> dict[str, str]:
     if geographic:
         name, units = ("longitude", "degrees_east") if axis == "x" else ("latitude", "degrees_north")

@@ -47,6 +47,8 @@ class Kernel:
     def _build(self) -> Callable[..., Any]:
         import numba
 
+        if numba.config.DISABLE_JIT:
+            return _interpreted(self.fn)
         options = {"nogil": True, "error_model": "numpy", "fastmath": False}
         compiled: Callable[..., Any] = _cached(numba.njit, self.fn, options)
         return compiled
@@ -85,6 +87,16 @@ def _flat(array: Any) -> Any:
     flat = np.ascontiguousarray(array).reshape(-1).view()
     flat.flags.writeable = False
     return flat
+
+
+def _interpreted(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the plain function with the arithmetic of compiled ones, which never warn."""
+
+    def quiet(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return fn(*args)
+
+    return quiet
 
 
 def _cached(decorator: Any, fn: Callable[..., Any], options: dict[str, Any]) -> Any:

@@ -138,13 +138,13 @@ def _import(path: str) -> type[Operator] | None:
 
 def _unknown(path: str) -> UnknownOperatorError:
     known = registered()
-    hint = nearest(path, known)
-    if not hint:  # the class's name alone may be right and the module wrong
-        name = path.rpartition(".")[2]
-        same = [p for p in known if p.rpartition(".")[2].lower() == name.lower()]
-        hint = (
-            f" (did you mean {same[0]!r}?)" if same else nearest(name, [p.rpartition(".")[2] for p in known])
-        )
+    name = path.rpartition(".")[2]
+    # the class's name alone may be right and the module wrong
+    same = [p for p in known if p.rpartition(".")[2].lower() == name.lower()]
+    if same:
+        hint = f" (did you mean {same[0]!r}?)"
+    else:
+        hint = nearest(path, known) or nearest(name, [p.rpartition(".")[2] for p in known])
     for module, error in _loaded.items():
         if error is not None and path.startswith(module + "."):
             hint += f"; module {module} could not be imported: {error}"

@@ -96,6 +96,11 @@ def run(
 
         if outputs is not None or window is not None:
             raise ExecutorError("a run with observers or opaque steps works on whole tiles and all variables")
+        if _stepwise(op) and _is_lazy(tile):
+            raise ExecutorError(
+                "a step holds a Python function, and nothing says what of a lazy (dask) tile it would compute",
+                fix="call it on tile.compute(), or write the step as an operator (Map)",
+            )
         return interpret(op, tile, observers)
     if _is_lazy(tile):
         from geotoolz.core._dask import run_lazy

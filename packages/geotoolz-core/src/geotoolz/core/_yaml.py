@@ -217,7 +217,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_str(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    plain = isinstance(scalar(value), str)
+    # quoted: what would be read as something else, and line breaks that readers fold or drop
+    plain = isinstance(scalar(value), str) and all(c.isprintable() or c == "\n" for c in value)
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
 

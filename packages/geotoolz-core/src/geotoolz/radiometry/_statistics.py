@@ -222,5 +222,8 @@ class _Search:
             t = position - math.floor(position)
             low, high = values[2 * index], values[2 * index + 1]
             step = high - low
-            found.append(low if t == 0 or low == high else (low + step * t if t < 0.5 else high - step * (1 - t)))
+            if t == 0 or low == high:  # inf − inf is no distance
+                found.append(low)
+            else:
+                found.append(low + step * t if t < 0.5 else high - step * (1 - t))
         return found
