@@ -51,8 +51,15 @@ def main() -> None:
     assign = microseconds(lambda: tile.assign(ndvi=xr.Variable(("y", "x"), out)))
     arithmetic = microseconds(lambda: tile.assign(ndvi=(tile.nir - tile.red) / (tile.nir + tile.red)))
     call = microseconds(lambda: op(tile))
-    five = Sequential([op, NDWI(), NormalizedDifference("blue", "red", "a"),
-                       NormalizedDifference("green", "red", "b"), NormalizedDifference("blue", "nir", "c")])  # fmt: skip
+    five = Sequential(
+        [
+            op,
+            NDWI(),
+            NormalizedDifference("blue", "red", "a"),
+            NormalizedDifference("green", "red", "b"),
+            NormalizedDifference("blue", "nir", "c"),
+        ]
+    )
     chain = microseconds(lambda: five(tile))
     print(f"kernel NDVI                    {kernel:8.1f} µs")
     print(f"one ds.assign                  {assign:8.1f} µs")

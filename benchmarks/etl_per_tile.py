@@ -32,7 +32,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import geotoolz as gz
 from geotoolz.batch import CatalogPipeline, NoProgress
 from geotoolz.catalog import GeoCatalog
 from geotoolz.cloud import MaskClouds

@@ -22,6 +22,12 @@ import sys
 import time
 
 _REPEATS = 7
+_HELP = """
+import sys
+from geotoolz._cli import main
+sys.argv = ["geotoolz", "--help"]
+main()
+"""
 
 
 def cpu_and_wall(code: str) -> tuple[float, float]:
@@ -32,7 +38,9 @@ def cpu_and_wall(code: str) -> tuple[float, float]:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         after = os.times()
         wall.append(time.perf_counter() - started)
-        cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        cpu.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
     return statistics.median(cpu), statistics.median(wall)
 
 
@@ -44,7 +52,7 @@ def main() -> None:
         "import geotoolz": "import geotoolz",
         "import geotoolz.core": "import geotoolz.core",
         "import xarray (peer)": "import xarray",
-        "geotoolz --help": "import sys; sys.argv = ['geotoolz', '--help']\nfrom geotoolz._cli import main\nmain()",
+        "geotoolz --help": _HELP,
     }.items():
         cpu, wall = cpu_and_wall(code)
         print(f"{label:<25} {cpu - bare_cpu:6.3f} s CPU  {wall:6.3f} s wall with the interpreter")

@@ -24,6 +24,12 @@ import tempfile
 import time
 from pathlib import Path
 
+_SCENE = """
+import sys
+from geotoolz.core.testing import write_scene
+bands = ("blue", "green", "red", "nir", "scl")
+write_scene({"shape": (10980, 10980), "bands": bands, "raw": True}, sys.argv[1])
+"""
 _OURS = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -34,13 +40,16 @@ from geotoolz.core import Sequential
 from geotoolz.indices import NDVI
 from geotoolz.io import WriteCOG
 pipeline = Sequential([MaskClouds(), NDVI(), WriteCOG("{tile_id}.tif", bands=("ndvi",))])
-report = CatalogPipeline(GeoCatalog.build(sys.argv[1]), pipeline, out=sys.argv[2], engine="inline", progress=NoProgress()).run()
-print(report)
+catalog = GeoCatalog.build(sys.argv[1])
+job = CatalogPipeline(catalog, pipeline, out=sys.argv[2], engine="inline", progress=NoProgress())
+print(job.run())
 """
 _PEER = """
 import sys, pathlib, numpy as np, rioxarray
 folder = next(p for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_dir())
-band = lambda name: rioxarray.open_rasterio(folder / f"{name}.tif", masked=name != "SCL").squeeze("band", drop=True)
+def band(name):
+    array = rioxarray.open_rasterio(folder / f"{name}.tif", masked=name != "SCL")
+    return array.squeeze("band", drop=True)
 scl = band("SCL")
 clear = ~scl.isin([3, 8, 9, 10])
 red, nir = ((band(n) * 1e-4 - 0.1).where(clear).astype("float32") for n in ("B04", "B08"))
@@ -62,11 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         scenes, out = Path(work) / "scenes", Path(work) / "out"
         out.mkdir()
-        making = (
-            "import sys\nfrom geotoolz.core.testing import write_scene\n"
-            "write_scene({'shape': (10980, 10980), 'bands': ('blue', 'green', 'red', 'nir', 'scl'), 'raw': True}, sys.argv[1])"
-        )
-        peak, seconds = child(making, str(scenes))
+        peak, seconds = child(_SCENE, str(scenes))
         print(f"simulating the scene   {peak:5.2f} GB   {seconds:6.1f} s")
         peak, seconds = child(_OURS, str(scenes), str(out))
         print(f"geotoolz               {peak:5.2f} GB   {seconds:6.1f} s   (claim: <= 2 GB)")

@@ -23,7 +23,9 @@ PIPELINES: dict[str, Operator] = {
     "ndvi": Sequential([MaskClouds(), NDVI()]),
     "smooth": Sequential([MaskClouds(("cloud", "cirrus")), NDVI(), BoxMean(3, ("ndvi",))]),
     "display": Sequential([MaskClouds(), NDVI(), NDWI(), PercentileClip(2, 98, ("red", "green", "blue"))]),
-    "checked": Sequential([AssertValidFraction(0.1), NDVI(), AssertValueRange(-2, 2, ("ndvi",), max_outside=0.05)]),
+    "checked": Sequential(
+        [AssertValidFraction(0.1), NDVI(), AssertValueRange(-2, 2, ("ndvi",), max_outside=0.05)]
+    ),
 }
 
 
@@ -85,7 +87,9 @@ def test_code_that_is_no_class_is_not_masked() -> None:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_cut_gives_the_same_bits(name: str, scene: xr.Dataset) -> None:
-    assert_law(PIPELINES[name], scene, windows=((100, 915), (256, 256), (915, 7)), threads=(1, 2), adversarial=False)
+    assert_law(
+        PIPELINES[name], scene, windows=((100, 915), (256, 256), (915, 7)), threads=(1, 2), adversarial=False
+    )
 
 
 def test_a_lazy_scene_gives_the_same_bits(scene: xr.Dataset) -> None:

@@ -42,6 +42,7 @@ nir = broken / "B08.tif"
 whole = nir.read_bytes()
 nir.write_bytes(whole[: len(whole) // 3])
 print(f"{nir.parent.name}/{nir.name}: {nir.stat().st_size / len(whole):.0%} of its bytes")
+# >>> S2A_T33E500N5100_20230820_0_L2A/B08.tif: 33% of its bytes
 
 # %% [markdown]
 # ## The catalog
@@ -59,6 +60,13 @@ catalog.save(work / "scenes.parquet")
 catalog = gz.GeoCatalog.open(work / "scenes.parquet")
 for row in catalog.iter_rows():
     print(row.id, row.platform, f"EPSG:{row.epsg}", f"{row.height} × {row.width}")
+# >>> is truncated · kept: True
+# >>> S2A_T33E500N5100_20230810_0_L2A sentinel-2a EPSG:32633 512 × 512
+# >>> S2A_T33E500N5100_20230820_0_L2A sentinel-2a EPSG:32633 512 × 512
+# >>> S2A_33TWL_20230818_0_L2A sentinel-2a EPSG:32633 915 × 915
+# >>> S2A_33TWL_20230815_0_L2A sentinel-2a EPSG:32633 915 × 915
+# >>> S2B_33TWL_20230820_0_L2A sentinel-2b EPSG:32633 915 × 915
+# >>> S2B_33TWL_20230810_0_L2A sentinel-2b EPSG:32633 915 × 915
 
 # %% [markdown]
 # ## The pipeline
@@ -88,6 +96,14 @@ operators:
 )
 pipeline = gz.load(work / "etl.yaml")
 print(draw(pipeline))
+# >>> Sequential
+# >>> ├─ operators[0]  MaskClouds(flags=('cloud', 'cirrus'))
+# >>> ├─ operators[1]  AppendIndex
+# >>> │  └─ index  NDVI
+# >>> ├─ operators[2]  AppendIndex(name='water')
+# >>> │  └─ index  NDWI
+# >>> ├─ operators[3]  AssertValidFraction(min_valid=0.1, bands=('ndvi',))
+# >>> └─ operators[4]  WriteCOG(path='{tile_id}_{date}.tif')
 
 # %% [markdown]
 # ## Before the first pixel
@@ -99,6 +115,7 @@ print(draw(pipeline))
 from geotoolz.io import describe
 
 print(gz.check(pipeline, (describe(catalog.source_of(row)) for row in catalog.iter_rows())))
+# >>> ()
 
 # %% [markdown]
 # ## One worker
@@ -118,6 +135,8 @@ def job(engine, n_workers, op=pipeline):
 print(str(job("inline", 1).plan()).rpartition("/")[2])
 report = job("inline", 1).run()
 print(report)
+# >>> inline: 6 new; 6 to do
+# >>> 5 done, 1 failed in ... s (inline)
 
 # %% [markdown]
 # The broken scene was logged and counted, and the other five are there. Its traceback stands in a log of its own;
@@ -130,10 +149,18 @@ for row in report.failed:
 
 log = work / "inline" / ".geotoolz" / "logs" / f"{broken.name}.log"
 print("log:", log.read_text().count("Traceback") > 0, "· exit code of the command line:", int(report.exit_code))
+# >>> S2A_T33E500N5100_20230820_0_L2A failed bad-data ReadError
+# >>> B08.tif · the file may be truncated or corrupt: download or make it again
+# >>> log: True · exit code of the command line: 3
 
 # %%
 for path in sorted((work / "inline").glob("*.tif")):
     print(path.name)
+# >>> S2A_33TWL_20230815_0_L2A_2023-08-15.tif
+# >>> S2A_33TWL_20230818_0_L2A_2023-08-18.tif
+# >>> S2A_T33E500N5100_20230810_0_L2A_2023-08-10.tif
+# >>> S2B_33TWL_20230810_0_L2A_2023-08-10.tif
+# >>> S2B_33TWL_20230820_0_L2A_2023-08-20.tif
 
 # %% [markdown]
 # ## What came out
@@ -144,6 +171,8 @@ for path in sorted((work / "inline").glob("*.tif")):
 out = open_tile(work / "inline" / "S2B_33TWL_20230820_0_L2A_2023-08-20.tif")
 print({name: (str(band.dtype), band.attrs["quantity"]) for name, band in out.data_vars.items()})
 print(out.attrs["tile_id"], out.attrs["datetime"][:10])
+# >>> {'ndvi': ('float32', 'index'), 'water': ('float32', 'index')}
+# >>> S2B_33TWL_20230820_0_L2A 2023-08-20
 
 # %% alt=NDVI_of_the_four_real_scenes,_clouds_masked
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
@@ -156,20 +185,24 @@ for axis, path in zip(axes, dates, strict=True):
 figure.colorbar(image, ax=axes, shrink=0.8, label="NDVI");
 
 # %% [markdown]
-# How much was masked, by our mask and by the item's own figure for the whole tile? The mask counts cloud (classes 8
-# and 9) and cirrus (10) of the scene classification among the pixels that have data.
+# How much was masked, by our mask and by the item's own figure? The mask counts cloud (classes 8 and 9) and cirrus
+# (10) of the scene classification among the pixels that have data, here at 120 m; the item counted at 20 m.
 
 # %% rtol=0.01
 for row in sorted(report.rows, key=lambda row: row.tile_id[-13:]):
     if "33TWL" in row.tile_id:
         stated = next(r for r in catalog.iter_rows() if r.id == row.tile_id).cloud_cover
         print(f"{row.tile_id[10:18]}  masked {100 * row.masked_share:5.1f} %   item {stated:5.1f} %")
+# >>> 20230810  masked  67.7 %   item  69.3 %
+# >>> 20230815  masked   0.2 %   item   0.2 %
+# >>> 20230818  masked  43.8 %   item  45.7 %
+# >>> 20230820  masked   7.6 %   item   8.1 %
 
 # %% [markdown]
 # ## N workers, and Ray
 #
-# The engine is a word. Paths travel to the workers, pixels do not: each reads, computes and writes by itself. The
-# files are equal to the last byte.
+# The engine is a word. Paths travel to the workers, pixels do not: each reads, computes and writes by itself. Six
+# small scenes do not pay for starting workers; a thousand do. The files are equal to the last byte.
 
 
 # %%
@@ -180,10 +213,14 @@ def fingerprints(folder):
 
 print(job("process", 2).run())
 print("equal to one worker:", fingerprints(work / "process") == fingerprints(work / "inline"))
+# >>> 5 done, 1 failed in ... s (process)
+# >>> equal to one worker: True
 
 # %% needs=geotoolz.nextgen
 print(job("ray", 2).run())
 print("equal to one worker:", fingerprints(work / "ray") == fingerprints(work / "inline"))
+# >>> 5 done, 1 failed in ... s (ray)
+# >>> equal to one worker: True
 
 # %% [markdown]
 # ## The second night
@@ -193,14 +230,18 @@ print("equal to one worker:", fingerprints(work / "ray") == fingerprints(work / 
 
 # %%
 print(job("process", 2).run())
+# >>> 5 fresh, 1 quarantined in ... s (none)
 
 # %% [markdown]
-# The file is delivered again, whole. Only this scene is new:
+# The file is delivered again, whole. Only this scene is done:
 
 # %%
 nir.write_bytes(whole)
-print(str(job("process", 2).plan()).rpartition("/")[2])
+for tile in job("process", 2).plan().todo:
+    print(tile.tile_id, "·", tile.reason)
 print(job("process", 2).run())
+# >>> S2A_T33E500N5100_20230820_0_L2A · failed before: ReadError: /tmp/tmpteu984j3/scenes/S2A_T33E500N5100_20230820_0_L2A/B08.tif cannot be read: B08.tif, band 1: IReadBlock failed at X offset 1, Y offset 0: TIFFReadEncodedTile() failed.; TIFFReadEncodedTile() failed.; TIFFFillTile:Read error at row 0, col 0, tile 1; got 32615 bytes, expected 98450; expected a complete raster that GDAL knows; the file may be truncated or corrupt: download or make it again
+# >>> 5 fresh, 1 done in ... s (process)
 
 # %% [markdown]
 # And a changed pipeline makes old outputs stale, by its hash:
@@ -209,6 +250,7 @@ print(job("process", 2).run())
 stricter = gz.load(work / "etl.yaml", variables={"min_valid": 0.2})
 plan = job("inline", 1, stricter).plan()
 print(plan.counts, "·", plan.tiles[0].reason)
+# >>> {'stale': 5, 'partial': 1} · the pipeline changed (4404447c → 422f4339)
 
 # %% [markdown]
 # ## Where the outputs go
@@ -221,6 +263,7 @@ try:
     WriteCOG("s3://products/{tile_id}_{date}.tif")
 except ParameterError as error:
     print(error)
+# >>> path 's3://products/{tile_id}_{date}.tif' is on an object store; expected a local path; write locally and copy the finished files; GDAL's /vsis3 can lose data silently
 
 # %% [markdown]
 # ## When not to use it

@@ -26,5 +26,8 @@ class TestCorrection(ContractSuite):
     module = "geotoolz.correction"
     cases = (
         case(DarkObjectSubtraction(), partial(contract_tile, level="L1C")),
-        case(DarkObjectSubtraction(percentile=0.5, residual=0.01, bands=("blue",)), partial(contract_tile, level="L1C")),
+        case(
+            DarkObjectSubtraction(percentile=0.5, residual=0.01, bands=("blue",)),
+            partial(contract_tile, level="L1C"),
+        ),
     )

@@ -1,4 +1,8 @@
-"""The command line, as a user meets it: the installed script in processes of its own."""
+"""The command line, as a user meets it.
+
+What matters for processes (streams, exit codes, signals, imports) runs the installed script; the rest calls its
+`main` in this process, because every process spends seconds on importing.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,19 +35,49 @@ needs_indices = pytest.mark.skipif(
 )
 
 
-def cli(*args, cwd=None, env=None):
-    """Run the installed script, warnings as errors, and return what it said."""
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cli(*args, cwd=None):
+    """Run the installed script."""
     given = [str(arg) for arg in args]
-    done = subprocess.run([SCRIPT, *given], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True,
-                          text=True, timeout=120)  # fmt: skip
+    done = subprocess.run([SCRIPT, *given], cwd=cwd, capture_output=True, text=True, timeout=180, check=False)
     assert "Traceback" not in done.stderr, done.stderr
-    return done
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
-def ok(*args, **kwargs):
-    done = cli(*args, **kwargs)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+@pytest.fixture
+def call(capfd, monkeypatch):
+    """Call the script's main in this process."""
+
+    def run(*args, cwd=None):
+        from geotoolz._cli import main
+
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        code = main([str(arg) for arg in args])
+        done = Done(code, *capfd.readouterr())
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def ok(call):
+    """As `call`, and the exit code is 0."""
+
+    def run(*args, cwd=None):
+        done = call(*args, cwd=cwd)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +111,13 @@ def test_help_loads_nothing_heavy_and_lists_the_installed_groups():
     code = (
         "import sys; from geotoolz._cli import main; code = main(['--help']); "
         "heavy = {'numpy', 'xarray', 'pandas', 'rasterio', 'numba', 'ray', 'pydantic', 'yaml', 'odc', 'rich'}; "
-        "packages = {f'geotoolz.{n}' for n in ('core', 'io', 'catalog', 'batch', 'cloud', 'indices', 'qc', 'nextgen')}; "
+        "own = ('core', 'io', 'catalog', 'batch', 'cloud', 'indices', 'qc', 'nextgen'); "
+        "packages = {f'geotoolz.{name}' for name in own}; "
         "print('loaded', sorted((heavy | packages) & set(sys.modules)), code)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout.splitlines()[-1] == "loaded [] 0", done.stdout + done.stderr
     for verb in (
         "demo",
@@ -98,24 +136,24 @@ def test_help_loads_nothing_heavy_and_lists_the_installed_groups():
         assert (f"  {package} " in done.stdout) == (find_spec(f"geotoolz.{package}") is not None)
 
 
-def test_version_and_misspelt_command():
+def test_version_and_misspelt_command(ok, call):
     from geotoolz import __version__
 
     assert ok("--version").stdout == f"geotoolz {__version__}\n"
-    done = cli("plna")
+    done = call("plna")
     assert done.returncode == 2 and "'plan'" in done.stderr and not done.stdout
 
 
 @pytest.mark.parametrize("args", [(), ("catalog",), ("pipeline",)], ids=str)
-def test_without_arguments_there_is_help(args):
-    done = cli(*args)
+def test_without_arguments_there_is_help(call, args):
+    done = call(*args)
     assert done.returncode == 2 and "Usage:" in done.stdout + done.stderr
 
 
 # ---- looking -----------------------------------------------------------------------------------------------------
 
 
-def test_info_of_a_scene_a_raster_and_a_folder(work):
+def test_info_of_a_scene_a_raster_and_a_folder(work, ok):
     one = names(work / "scenes")[0]
     told = json.loads(ok("info", f"scenes/{one}", "--json", cwd=work).stdout)
     assert told["tile_id"] == one and told["attrs"]["platform"] == "sentinel-2a"
@@ -126,7 +164,7 @@ def test_info_of_a_scene_a_raster_and_a_folder(work):
     assert "scenes" in text and "sentinel-2a (2), sentinel-2b (1)" in text and "32632 (2), 32633 (1)" in text
 
 
-def test_catalog_build_show_query(work):
+def test_catalog_build_show_query(work, ok):
     done = ok("catalog", "build", "scenes", cwd=work)
     assert done.stdout == "scenes.parquet: 3 scenes\n" and not done.stderr
     assert json.loads(ok("catalog", "show", "scenes.parquet", "--json", cwd=work).stdout)["rows"] == 3
@@ -139,7 +177,7 @@ def test_catalog_build_show_query(work):
     assert west == []
 
 
-def test_pipeline_show_hash_schema(work):
+def test_pipeline_show_hash_schema(work, ok):
     text = ok("pipeline", "show", "smooth.yaml", "--set", "radius=2", cwd=work).stdout
     assert "BoxMean(radius=2" in text and "radius: 2" in text
     (work / "shown.yaml").write_text(text)
@@ -151,7 +189,7 @@ def test_pipeline_show_hash_schema(work):
     assert set(json.loads(ok("pipeline", "show", "--json").stdout)) == {"mask", "nbr", "ndmi", "ndvi", "ndwi"}
 
 
-def test_operators(work):
+def test_operators(ok):
     assert "geotoolz.radiometry.BoxMean" in json.loads(ok("operators", "--json").stdout)
     text = ok("operators", "boxmean").stdout
     assert text.startswith("geotoolz.radiometry.BoxMean(radius=3, bands=None)") and "Parameters" in text
@@ -160,11 +198,12 @@ def test_operators(work):
 # ---- running -----------------------------------------------------------------------------------------------------
 
 
-def test_check_plan_run_status_report(work):
+def test_check_plan_run_status_report(work, ok):
     assert "nothing stands against it" in ok("check", "smooth.yaml", "scenes", cwd=work).stdout
     planned = json.loads(ok("plan", "smooth.yaml", "scenes", "out", "--json", cwd=work).stdout)
     assert planned["counts"] == {"new": 3} and planned["todo"] and not (work / "out").exists()
-    done = ok("run", "smooth.yaml", "scenes", "out", "--engine", "inline", cwd=work)
+    done = cli("run", "smooth.yaml", "scenes", "out", "--engine", "inline", cwd=work)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("out: 3 done in ") and done.stdout.endswith("report: out/report.html\n")
     events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert events[0] == "start" and events[-1] == "end"
@@ -181,7 +220,7 @@ def test_check_plan_run_status_report(work):
     assert "_red.tif" in ok("report", "out", cwd=work).stdout
 
 
-def test_processes_areas_resolutions_and_shards(work):
+def test_processes_areas_resolutions_and_shards(work, ok):
     ok("catalog", "build", "scenes", cwd=work)
     west, south, east, north = json.loads(ok("catalog", "show", "scenes.parquet", "--json", cwd=work).stdout)[
         "bbox"
@@ -197,7 +236,7 @@ def test_processes_areas_resolutions_and_shards(work):
     assert sorted(name for part in parts for name in part["todo"]) == names(work / "scenes")
 
 
-def test_an_area_from_a_file(work):
+def test_an_area_from_a_file(work, ok):
     import geopandas
     from shapely.geometry import box
 
@@ -215,7 +254,7 @@ def test_an_area_from_a_file(work):
     )
 
 
-def test_a_broken_scene_is_reported_and_decides_the_exit_code(work):
+def test_a_broken_scene_is_reported_and_decides_the_exit_code(work, call):
     bad = names(work / "scenes")[1]
     path = work / "scenes" / bad / "B04.tif"
     path.write_bytes(path.read_bytes()[:-2000])
@@ -227,14 +266,14 @@ def test_a_broken_scene_is_reported_and_decides_the_exit_code(work):
         and "2 done, 1 failed" in done.stdout
     )
     assert "truncated" in done.stderr  # noticed when the folder was read
-    again = cli(*run[:3], "a", *run[3:], cwd=work)
+    again = call(*run[:3], "a", *run[3:], cwd=work)
     assert again.returncode == 3 and f"quarantined  {bad}" in again.stdout and "nothing to do" in again.stdout
-    assert cli(*run[:3], "b", *run[3:], cwd=work).returncode == 4  # one of three is more than 2 %
-    first = cli(*run[:3], "c", *run[3:], "--on-error", "raise", cwd=work)
+    assert call(*run[:3], "b", *run[3:], cwd=work).returncode == 4  # one of three is more than 2 %
+    first = call(*run[:3], "c", *run[3:], "--on-error", "raise", cwd=work)
     assert first.returncode == 4 and "the first failure ends the run" in first.stdout
 
 
-def test_ctrl_c_drains_and_the_next_run_goes_on(work):
+def test_ctrl_c_drains_and_the_next_run_goes_on(work, ok):
     originals = names(work / "scenes")
     rows = [{"id": f"{name}-{i}", "source": str(work / "scenes" / name / f"{name}.json")} for i in range(200)
             for name in originals]  # fmt: skip
@@ -259,7 +298,7 @@ def test_ctrl_c_drains_and_the_next_run_goes_on(work):
 
 
 @needs_indices
-def test_a_preset_on_one_scene(work):
+def test_a_preset_on_one_scene(work, ok):
     one = names(work / "scenes")[0]
     done = ok("run", "ndvi", f"scenes/{one}", "out", "--set", "name=greenness", "-q", cwd=work)
     assert "1 done" in done.stdout and (work / "out" / f"{one}_greenness.tif").exists()
@@ -331,15 +370,12 @@ def trouble(scenes, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("args", "said"), MISTAKES, ids=lambda value: " ".join(value))
-def test_a_mistake_is_told_in_words(trouble, monkeypatch, capfd, args, said):
-    from geotoolz._cli import main
-
-    monkeypatch.chdir(trouble)
-    assert main(args) == 2
-    out, err = capfd.readouterr()
-    assert "Traceback" not in err and (args[0] == "check" or not out)
+def test_a_mistake_is_told_in_words(trouble, call, args, said):
+    done = call(*args, cwd=trouble)
+    assert done.returncode == 2
+    assert args[0] == "check" or not done.stdout
     for part in said:
-        assert part in err
+        assert part in done.stderr
     assert not (trouble / "out").exists()
 
 
@@ -350,9 +386,9 @@ def test_a_mistake_in_a_process_of_its_own(trouble):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_an_output_folder_that_cannot_be_written(work):
+def test_an_output_folder_that_cannot_be_written(work, call):
     (work / "locked").mkdir(mode=0o500)
-    done = cli("run", "smooth.yaml", "scenes", "locked/out", "-q", cwd=work)
+    done = call("run", "smooth.yaml", "scenes", "locked/out", "-q", cwd=work)
     assert done.returncode == 2 and "cannot be written" in done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from geotoolz.core import Branch, Graph, Input, Merge, Sequential, Switch
 from geotoolz.core.testing import ContractSuite, case, contract_tile
@@ -22,13 +23,19 @@ from geotoolz.radiometry import (
 class TestCore(ContractSuite):
     module = "geotoolz.core"
     cases = (
-        case(Sequential([ToFloat32(), BoxMean(radius=2, bands=("red",)), BoxMean(radius=1, bands=("red", "nir"))])),
-        case(Branch({"smooth": BoxMean(radius=1, bands=("red",)), "stretched": MinMax(("red",))}, prefix=True)),
+        case(
+            Sequential(
+                [ToFloat32(), BoxMean(radius=2, bands=("red",)), BoxMean(radius=1, bands=("red", "nir"))]
+            )
+        ),
+        case(
+            Branch({"smooth": BoxMean(radius=1, bands=("red",)), "stretched": MinMax(("red",))}, prefix=True)
+        ),
         case(Switch("platform", {"sentinel-2a": BoxMean(radius=1)}, ToFloat32())),
         case(Graph({"scene": (scene := Input("scene"))}, outputs={"smooth": BoxMean(radius=2)(scene)})),
         case(Merge()),
     )
-    exempt = {
+    exempt: ClassVar = {
         "FromFunction": "runs whole tiles only; tests/core/test_function.py",
         "Raise": "always raises; tests/core/test_switch.py",
         "Tap": "holds a function and refuses configuration; tests/core/test_function.py",
@@ -41,7 +48,10 @@ class TestIo(ContractSuite):
         case(
             lambda folder: WriteCOG(str(folder / "{tile_id}_{band}.tif"), bands=("red", "scl")),
             cls=WriteCOG,
-            skip={"stack_equals_dates": "a COG has no time; write_zarr keeps stacks", "small_tiles": "see tests/io"},
+            skip={
+                "stack_equals_dates": "a COG has no time; write_zarr keeps stacks",
+                "small_tiles": "see tests/io",
+            },
         ),
     )
 
@@ -61,5 +71,3 @@ class TestRadiometry(ContractSuite):
         case(Extremes()),
         case(Percentiles(("red", "foreign"), (1.0, 50.0, 99.0))),
     )
-
-

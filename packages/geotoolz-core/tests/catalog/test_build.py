@@ -241,4 +241,6 @@ def test_a_relative_path_finds_what_an_absolute_one_finds(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     relative = GeoCatalog.build("../scenes")
-    assert [s.tile_id for s in relative] == [s.tile_id for s in GeoCatalog.build(tmp_path / "scenes")] == ["s1"]
+    assert (
+        [s.tile_id for s in relative] == [s.tile_id for s in GeoCatalog.build(tmp_path / "scenes")] == ["s1"]
+    )

@@ -111,8 +111,8 @@ def test_missing_inputs(make: Make, tiles: dict[str, int], text: str) -> None:
         two_dates()(make())
 
 
-def node(*inputs: Any, operator: Any = BoxMean(1)) -> dict[str, Any]:
-    return {"operator": operator, "inputs": inputs}
+def node(*inputs: Any, operator: Any = None) -> dict[str, Any]:
+    return {"operator": operator or BoxMean(1), "inputs": inputs}
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,16 @@ def test_errors_say_what_to_do() -> None:
 def test_tile_from_arrays_puts_everything_where_it_belongs() -> None:
     box = GeoBox((2, 3), Affine(10, 0, 0, 0, -10, 20), "EPSG:32633")
     ds = tile_from_arrays(
-        {"red": np.zeros((2, 3), "u2"), "vv": np.zeros((4, 2, 3)), "cube": (("wavelength", "y", "x"), np.ones((5, 2, 3)))},
-        box, nodata={"red": 0, "vv": np.nan}, attrs={"tile_id": "a"}, var_attrs={"red": {"units": "1"}},
-    )  # fmt: skip
+        {
+            "red": np.zeros((2, 3), "u2"),
+            "vv": np.zeros((4, 2, 3)),
+            "cube": (("wavelength", "y", "x"), np.ones((5, 2, 3))),
+        },
+        box,
+        nodata={"red": 0, "vv": np.nan},
+        attrs={"tile_id": "a"},
+        var_attrs={"red": {"units": "1"}},
+    )
     assert ds.red.attrs == {"units": "1", "_FillValue": 0}
     assert ds.vv.dims == ("time", "y", "x")
     assert ds.cube.dims == ("wavelength", "y", "x")

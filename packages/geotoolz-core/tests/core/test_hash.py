@@ -73,12 +73,22 @@ def test_every_parameter_order_and_version_counts() -> None:
     hashes = {
         op.config_hash()
         for op in (
-            PIPELINE, Sequential([]), Sequential([BoxMean(2)]), BoxMean(2), BoxMean(3), BoxMean(2, ("red",)),
-            Sequential([BoxMean(2), ToFloat32()]), Sequential([ToFloat32(), BoxMean(2)]),
-            MinMax(limits={"a": (0, 1)}), MinMax(limits={"b": (0, 1)}), MinMax(limits={"a": (0, 1.0000000000000002)}),
-            Switch("k", {"a": BoxMean()}), Switch("k", {"b": BoxMean()}), Switch("k", {}, BoxMean()),
+            PIPELINE,
+            Sequential([]),
+            Sequential([BoxMean(2)]),
+            BoxMean(2),
+            BoxMean(3),
+            BoxMean(2, ("red",)),
+            Sequential([BoxMean(2), ToFloat32()]),
+            Sequential([ToFloat32(), BoxMean(2)]),
+            MinMax(limits={"a": (0, 1)}),
+            MinMax(limits={"b": (0, 1)}),
+            MinMax(limits={"a": (0, 1.0000000000000002)}),
+            Switch("k", {"a": BoxMean()}),
+            Switch("k", {"b": BoxMean()}),
+            Switch("k", {}, BoxMean()),
         )
-    }  # fmt: skip
+    }
     assert len(hashes) == 14
     assert '"_version_":3' in canonical_json(_Versioned()).decode()
 

@@ -151,9 +151,15 @@ def test_walk_gives_paths_and_map_children_replaces() -> None:
     )
     paths = [path for path, _ in op.walk()]
     assert paths == [
-        "", "operators[0]", "operators[1]", "operators[1].branches[a]", "operators[1].branches[a].operators[0]",
-        "operators[2]", "operators[2].cases[x]", "operators[2].default",
-    ]  # fmt: skip
+        "",
+        "operators[0]",
+        "operators[1]",
+        "operators[1].branches[a]",
+        "operators[1].branches[a].operators[0]",
+        "operators[2]",
+        "operators[2].cases[x]",
+        "operators[2].default",
+    ]
     changed = op.map_children(lambda path, child: BoxMean(9))
     assert changed == Sequential([BoxMean(9)] * 3)
     assert op[0] == BoxMean(1)

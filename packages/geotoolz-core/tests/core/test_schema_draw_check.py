@@ -33,18 +33,27 @@ NAN = math.nan
 D, U = ("data_source", "long_name"), ("data_source", "long_name", "units")
 # seeds/tile-architecture.txt, "Preprocessing Output"
 TABLE = {
-    "blue": ("uint16", 0, U), "green": ("uint16", 0, U), "red": ("uint16", 0, U), "nir": ("uint16", 0, U),
-    "ndvi": ("uint16", 0, D), "relative_elevation": ("int16", 0, U), "slope": ("float32", NAN, D),
-    "tc_brightness": ("uint8", None, D), "tc_greenness": ("uint8", None, D), "tc_wetness": ("uint8", None, D),
-    "valid_data_mask": ("bool", None, D), "quality_data_mask": ("bool", None, D),
-}  # fmt: skip
+    "blue": ("uint16", 0, U),
+    "green": ("uint16", 0, U),
+    "red": ("uint16", 0, U),
+    "nir": ("uint16", 0, U),
+    "ndvi": ("uint16", 0, D),
+    "relative_elevation": ("int16", 0, U),
+    "slope": ("float32", NAN, D),
+    "tc_brightness": ("uint8", None, D),
+    "tc_greenness": ("uint8", None, D),
+    "tc_wetness": ("uint8", None, D),
+    "valid_data_mask": ("bool", None, D),
+    "quality_data_mask": ("bool", None, D),
+}
 SEGMENTATION = {
     "probabilities": ("float32", NAN, ("long_name",)),
     "probabilities-model-*": ("float32", NAN, ("long_name",)),
 }
 POSTPROCESSING = {
-    "probabilities_percent": ("uint8", 255, ("long_name", "units")), "binarized_segmentation": ("uint8", None, ("long_name",)),
-}  # fmt: skip
+    "probabilities_percent": ("uint8", 255, ("long_name", "units")),
+    "binarized_segmentation": ("uint8", None, ("long_name",)),
+}
 
 
 @pytest.mark.parametrize(
@@ -77,9 +86,11 @@ def test_what_a_schema_finds() -> None:
     assert PREPROCESSED.problems(spec(blue=None)) == ["blue is missing"]
     bad = VarSpec(("x", "y"), np.dtype("u1"), None, {"units": "1"})
     assert PREPROCESSED.problems(spec(red=bad)) == [
-        "red has dtype uint8, expected uint16", "red has no-data None, expected 0",
-        "red lacks the attribute(s) data_source, long_name", "red has dims ('x', 'y'), expected (…, y, x)",
-    ]  # fmt: skip
+        "red has dtype uint8, expected uint16",
+        "red has no-data None, expected 0",
+        "red lacks the attribute(s) data_source, long_name",
+        "red has dims ('x', 'y'), expected (…, y, x)",
+    ]
     assert PREPROCESSED.problems(spec(slope=VarSpec(nodata=-1.0, attrs=dict.fromkeys(D, "x")))) == [
         "slope has no-data -1.0, expected nan"
     ]

@@ -34,10 +34,13 @@ from geotoolz.core import (
 from geotoolz.radiometry import BoxMean, MinMax, SelectBands, ToFloat32
 
 Make = Callable[..., xr.Dataset]
-PIPELINE = Sequential([
-    BoxMean(1), Branch({"a": MinMax(bands=("red",)), "b": Sequential([ToFloat32(("nir",))])}, prefix=True),
-    Switch("platform", {"sentinel-2a": SelectBands(["red", "a_red"])}),
-])  # fmt: skip
+PIPELINE = Sequential(
+    [
+        BoxMean(1),
+        Branch({"a": MinMax(bands=("red",)), "b": Sequential([ToFloat32(("nir",))])}, prefix=True),
+        Switch("platform", {"sentinel-2a": SelectBands(["red", "a_red"])}),
+    ]
+)
 STEPS = [
     "operators[0]",
     "operators[1].branches[a]",

@@ -14,15 +14,47 @@ from geotoolz.core import ConfigError
 from geotoolz.core._yaml import dump_yaml, parse, scalar
 
 CORE_SCHEMA = {
-    "no": "no", "off": "off", "yes": "yes", "y": "y", "NO": "NO",
-    "true": True, "True": True, "FALSE": False, "tRue": "tRue",
-    "~": None, "null": None, "NULL": None, "nULL": "nULL",
-    "010": 10, "0o10": 8, "0x1F": 31, "0b11": "0b11", "1_000": "1_000", "-5": -5, "+5": 5,
-    "1e3": 1000.0, "1e-5": 1e-5, "1e22": 1e22, ".5": 0.5, "5.": 5.0, "-.5": -0.5, "1.5E+3": 1500.0, "1e": "1e",
-    ".": ".", "..": "..", ".e1": ".e1",
-    ".inf": math.inf, "-.INF": -math.inf, "inf": "inf", "nan": "nan",
-    "2024-01-01": "2024-01-01", "12:30:45": "12:30:45", "1,5": "1,5", "=": "=", "B04": "B04",
-}  # fmt: skip
+    "no": "no",
+    "off": "off",
+    "yes": "yes",
+    "y": "y",
+    "NO": "NO",
+    "true": True,
+    "True": True,
+    "FALSE": False,
+    "tRue": "tRue",
+    "~": None,
+    "null": None,
+    "NULL": None,
+    "nULL": "nULL",
+    "010": 10,
+    "0o10": 8,
+    "0x1F": 31,
+    "0b11": "0b11",
+    "1_000": "1_000",
+    "-5": -5,
+    "+5": 5,
+    "1e3": 1000.0,
+    "1e-5": 1e-5,
+    "1e22": 1e22,
+    ".5": 0.5,
+    "5.": 5.0,
+    "-.5": -0.5,
+    "1.5E+3": 1500.0,
+    "1e": "1e",
+    ".": ".",
+    "..": "..",
+    ".e1": ".e1",
+    ".inf": math.inf,
+    "-.INF": -math.inf,
+    "inf": "inf",
+    "nan": "nan",
+    "2024-01-01": "2024-01-01",
+    "12:30:45": "12:30:45",
+    "1,5": "1,5",
+    "=": "=",
+    "B04": "B04",
+}
 
 
 @pytest.mark.parametrize(("text", "value"), CORE_SCHEMA.items())
@@ -76,15 +108,71 @@ def test_lines_of_paths() -> None:
         "# a comment\n_target_: x\noperators:\n- _target_: y\n  limits:\n    red: [1,\n      2]\n"
     ).lines
     assert lines == {
-        "": 2, "_target_": 2, "operators": 4, "operators[0]": 4, "operators[0]._target_": 4,
-        "operators[0].limits": 6, "operators[0].limits[red]": 6, "operators[0].limits[red][0]": 6,
+        "": 2,
+        "_target_": 2,
+        "operators": 4,
+        "operators[0]": 4,
+        "operators[0]._target_": 4,
+        "operators[0].limits": 6,
+        "operators[0].limits[red]": 6,
+        "operators[0].limits[red][0]": 6,
         "operators[0].limits[red][1]": 7,
-    }  # fmt: skip
+    }
 
 
-AWKWARD = ["", " ", "no", "~", "1e3", "1e-5", "010", "0o7", "0x1", ".5", "null", "true", "- a", "a: b", "a #b", "#", "*x",
-           "&x", "!x", "%", "@", "`", "'", '"', "\\", "[", "{", "|", ">", "?", ":", "-", "---", "...", "<<", "=", "é", "日本",
-           "😀", "a\nb", "a\n", "\n", "\ta", "a ", " a", "\x85", "\u2028", "a" * 500, "word " * 60, "x\ry", "2024-01-01"]  # fmt: skip
+AWKWARD = [
+    "",
+    " ",
+    "no",
+    "~",
+    "1e3",
+    "1e-5",
+    "010",
+    "0o7",
+    "0x1",
+    ".5",
+    "null",
+    "true",
+    "- a",
+    "a: b",
+    "a #b",
+    "#",
+    "*x",
+    "&x",
+    "!x",
+    "%",
+    "@",
+    "`",
+    "'",
+    '"',
+    "\\",
+    "[",
+    "{",
+    "|",
+    ">",
+    "?",
+    ":",
+    "-",
+    "---",
+    "...",
+    "<<",
+    "=",
+    "é",
+    "日本",
+    "😀",
+    "a\nb",
+    "a\n",
+    "\n",
+    "\ta",
+    "a ",
+    " a",
+    "\x85",
+    "\u2028",
+    "a" * 500,
+    "word " * 60,
+    "x\ry",
+    "2024-01-01",
+]
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=lambda v: repr(v)[:20])
@@ -99,11 +187,17 @@ def test_awkward_strings_come_back(text: str) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(VALUES)

@@ -54,14 +54,16 @@ def test_every_dtype(one: One, dtype: str) -> None:
 @given(
     st.sampled_from(["u1", "u2", "i2", "f4", "f8"]).flatmap(
         lambda d: hnp.arrays(
-            d, st.tuples(st.integers(1, 5), st.integers(1, 5)),
+            d,
+            st.tuples(st.integers(1, 5), st.integers(1, 5)),
             elements=hnp.from_dtype(np.dtype(d), allow_nan=True, allow_infinity=False)
-            if d[0] == "f" else st.integers(np.iinfo(d).min, np.iinfo(d).max),
+            if d[0] == "f"
+            else st.integers(np.iinfo(d).min, np.iinfo(d).max),
         )
     ),
     st.lists(st.floats(0, 100), min_size=1, max_size=3),
     st.integers(1, 3),
-)  # fmt: skip
+)
 @example(np.array([[-0.0, 0.0, np.nan]], "f4"), [50.0], 1)
 @example(np.full((3, 3), 7, "u2"), [2.0, 98.0], 2)
 @example(np.array([[-32768, 32767]], "i2"), [50.0], 1)

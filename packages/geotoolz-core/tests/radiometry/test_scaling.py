@@ -15,9 +15,12 @@ from geotoolz.radiometry import BoxMean, DNToReflectance, SelectBands, ToFloat32
 
 One = Callable[..., xr.Dataset]
 LST = {
-    "quantity": "dn", "scaled_units": "K", "scaled_quantity": "brightness_temperature",
-    "scale_factor": 0.00341802, "add_offset": 149.0,
-}  # fmt: skip
+    "quantity": "dn",
+    "scaled_units": "K",
+    "scaled_quantity": "brightness_temperature",
+    "scale_factor": 0.00341802,
+    "add_offset": 149.0,
+}
 S2 = {"quantity": "dn", "scale_factor": 1e-4, "add_offset": -0.1}
 
 

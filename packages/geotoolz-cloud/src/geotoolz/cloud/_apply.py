@@ -107,8 +107,10 @@ class ApplyMask(TileOperator):
                 expected="exactly one mask",
             )
         masked = builder.apply(self, self._plan(after.spec, bands, made[0]), after, path)
-        variables = {n: masked.spec.variables[n] for n in state.spec.variables}
-        return State(masked.spec.evolve(variables), {n: masked.slots[n] for n in variables})
+        # the tile may have had a variable of the mask's name: it stays what it was
+        homes = {n: state if n == made[0] else masked for n in state.spec.variables}
+        variables = {n: home.spec.variables[n] for n, home in homes.items()}
+        return State(masked.spec.evolve(variables), {n: home.slots[n] for n, home in homes.items()})
 
     def _plan(self, tile: TileSpec, bands: tuple[str, ...], mask: str) -> Plan:
         label = type(self).__name__
@@ -119,5 +121,10 @@ class ApplyMask(TileOperator):
                 expected="bool, True where pixels are masked",
                 fix="make one with MaskFromQABits or MaskFromSCL",
             )
+        own = tile.variables[name].dims
+        for band in bands:
+            dims = tile.variables[band].dims
+            if own not in (dims, dims[-2:]):
+                raise QuantityError(f"{label}: the mask {name!r} has dims {own} and {band!r} has {dims}")
         writes, calls = mask_calls(tile, bands, name, label)
         return Plan(writes=writes, calls=calls)

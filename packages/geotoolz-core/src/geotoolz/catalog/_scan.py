@@ -68,7 +68,9 @@ def scan_folder(root: Path, pattern: str | None) -> Scan:
         Take only files whose path below `root`, or name, matches this glob.
     """
     scan = Scan()
-    root = Path(os.path.abspath(root))  # items name their files absolutely; a relative root would not match them
+    root = Path(
+        os.path.abspath(root)
+    )  # items name their files absolutely; a relative root would not match them
     for folder, files in _walk(root, pattern, scan):
         if folder.name.upper().endswith(".SAFE"):
             _try(scan, folder, safe_row, folder, files)

@@ -182,7 +182,8 @@ def grid_label(geobox: GeoBox | None) -> str:
     if geobox is None:
         return "no grid"
     t, (height, width) = geobox.affine, geobox.shape
-    return f"{height} × {width} pixels of ({t.a:g}, {t.e:g}) from ({t.c:.10g}, {t.f:.10g}) in {crs_label(geobox.crs)}"
+    corner = f"({t.c:.10g}, {t.f:.10g})"
+    return f"{height} × {width} pixels of ({t.a:g}, {t.e:g}) from {corner} in {crs_label(geobox.crs)}"
 
 
 def _axis_attrs(axis: str, geographic: bool) -> dict[str, str]:

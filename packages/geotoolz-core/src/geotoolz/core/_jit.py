@@ -46,8 +46,9 @@ class Kernel:
 
     def _build(self) -> Callable[..., Any]:
         import numba
+        from numba.core import config
 
-        if numba.config.DISABLE_JIT:
+        if config.DISABLE_JIT:
             return _interpreted(self.fn)
         options = {"nogil": True, "error_model": "numpy", "fastmath": False}
         compiled: Callable[..., Any] = _cached(numba.njit, self.fn, options)

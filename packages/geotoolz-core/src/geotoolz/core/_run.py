@@ -98,7 +98,7 @@ def run(
             raise ExecutorError("a run with observers or opaque steps works on whole tiles and all variables")
         if _stepwise(op) and _is_lazy(tile):
             raise ExecutorError(
-                "a step holds a Python function, and nothing says what of a lazy (dask) tile it would compute",
+                "a step holds a Python function; what it would make of a lazy (dask) tile is not known",
                 fix="call it on tile.compute(), or write the step as an operator (Map)",
             )
         return interpret(op, tile, observers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +16,29 @@ import xarray as xr
 from geotoolz.core._compile import compile
 from geotoolz.core._config import from_config, to_config, unconfigurable
 from geotoolz.core._errors import GeotoolzError
-from geotoolz.core._freeze import freeze
-from geotoolz.core._graph import Graph, Join
+from geotoolz.core._graph import Join
 from geotoolz.core._grid import geobox_of
 from geotoolz.core._load import dump, load
 from geotoolz.core._operator import Operator
-from geotoolz.core._reduce import Assertion, Freezable, Reduce
+from geotoolz.core._reduce import Assertion, Reduce
 from geotoolz.core._registry import find
-from geotoolz.core._run import run
 from geotoolz.core._sink import Sink
 from geotoolz.core._specs import TileSpec
+from geotoolz.core.testing._contract_help import (
+    accept_or_refuse,
+    as_numbers,
+    counting,
+    flat,
+    frozen_on,
+    is_operator,
+    masked,
+    read_only,
+    run_any,
+    without_data,
+)
 from geotoolz.core.testing._docstrings import docstring_problems
 from geotoolz.core.testing._law import assert_law, assert_same
-from geotoolz.core.testing._spawn import results_in_spawned_process
+from geotoolz.core.testing._spawn import outcome, results_in_spawned_process
 from geotoolz.core.testing._tiles import contract_tile
 
 MakeTile = Callable[..., xr.Dataset]
@@ -118,7 +127,7 @@ class ContractSuite:
     def test_every_operator_is_under_contract(self) -> None:
         """An operator in ``__all__`` without a case fails."""
         module = importlib.import_module(self.module)
-        public = {n for n in module.__all__ if _is_operator(getattr(module, n))}
+        public = {n for n in module.__all__ if is_operator(getattr(module, n))}
         covered = {entry.cls.__name__ for entry in self.cases} | set(self.exempt)
         assert public - covered == set(), f"without a contract entry: {sorted(public - covered)}"
         assert set(self.exempt) <= public, "exempt names that do not exist"
@@ -152,10 +161,14 @@ class ContractSuite:
         work = []
         for entry in self.cases:
             op = entry.make(tmp_path)
-            if unconfigurable(op) is None and not isinstance(op, Sink | Join) and "spawned_process" not in entry.skip:
+            if (
+                unconfigurable(op) is None
+                and not isinstance(op, Sink | Join)
+                and "spawned_process" not in entry.skip
+            ):
                 tile = entry.tile()
-                work.append((entry.label, pickle.dumps(_frozen(op, tile)), tile))
-        here = {label: _outcome(pickle.loads(data), tile) for label, data, tile in work}  # noqa: S301 - our own
+                work.append((entry.label, pickle.dumps(frozen_on(op, tile)), tile))
+        here = {label: outcome(pickle.loads(data), tile) for label, data, tile in work}
         there = results_in_spawned_process(work)
         assert there == here
 
@@ -164,18 +177,18 @@ class ContractSuite:
         """Read-only arrays are accepted, and the input tile is what it was."""
         op, tile = ready
         before = tile.copy(deep=True)
-        _run(op, _read_only(tile))
+        run_any(op, read_only(tile))
         assert_same(before, tile, "the input")
 
     def test_everything_else_kept(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """CRS, transform, foreign variables and attributes pass through."""
         op, tile = ready
-        out = _run(op, tile)
+        out = run_any(op, tile)
         if not isinstance(out, xr.Dataset):
             return
         assert geobox_of(out) == geobox_of(tile)
         assert out.attrs["a_strange_attribute"] == "kept"
-        program = compile(_frozen(op, tile), TileSpec.of(tile))
+        program = compile(frozen_on(op, tile), TileSpec.of(tile))
         for name, slot in next(iter(program.states.values())).slots.items():
             if slot in program.sources and name in tile:
                 assert_same(tile[[name]], out[[name]], "an untouched variable")
@@ -183,10 +196,10 @@ class ContractSuite:
     def test_plan_equals_result(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """Names, dims, dtypes, no-data and attributes are those of the plan."""
         op, tile = ready
-        out = _run(op, tile)
+        out = run_any(op, tile)
         if not isinstance(out, xr.Dataset):
             return
-        promised = compile(_frozen(op, tile), TileSpec.of(tile)).output
+        promised = compile(frozen_on(op, tile), TileSpec.of(tile)).output
         found = TileSpec.of(out)
         assert list(found.variables) == list(promised.variables)
         for name, spec in promised.variables.items():
@@ -197,31 +210,33 @@ class ContractSuite:
         op, tile = ready
         if isinstance(op, Reduce):
             return
-        frozen = _frozen(op, tile)
-        empty = _without_data(tile)
-        out = _run(frozen, empty)
+        frozen = frozen_on(op, tile)
+        empty = without_data(tile)
+        out = run_any(frozen, empty)
         program = compile(frozen, TileSpec.of(empty))
         for name in program.created:
             spec = program.output.variables[name]
             if spec.nodata is None or program.output.variables[name].quantity in ("flags", "mask"):
                 continue
             values = out[name].values
-            assert bool(np.all(values != values) if spec.nodata != spec.nodata else np.all(values == spec.nodata)), name
+            assert bool(
+                np.all(values != values) if spec.nodata != spec.nodata else np.all(values == spec.nodata)
+            ), name
 
     def test_integers_do_not_wrap(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """uint16 bands give what the same numbers as float64 give, or are refused."""
         op, tile = ready
-        whole, floats = _as_numbers(tile)
+        whole, floats = as_numbers(tile)
         try:
-            a = _run(_frozen(op, whole), whole)
+            a = run_any(frozen_on(op, whole), whole)
         except GeotoolzError:
             return
-        b = _run(_frozen(op, floats), floats)
+        b = run_any(frozen_on(op, floats), floats)
         if not isinstance(a, xr.Dataset):
-            np.testing.assert_allclose(_flat(a), _flat(b), rtol=1e-6)
+            np.testing.assert_allclose(flat(a), flat(b), rtol=1e-6)
             return
-        for name in compile(_frozen(op, whole), TileSpec.of(whole)).created:
-            one, two = _masked(a[name]), _masked(b[name])
+        for name in compile(frozen_on(op, whole), TileSpec.of(whole)).created:
+            one, two = masked(a[name]), masked(b[name])
             np.testing.assert_allclose(one, two, rtol=2e-6, atol=1e-6, err_msg=name)
 
     # --- odd tiles ----------------------------------------------------------------------------------
@@ -231,12 +246,12 @@ class ContractSuite:
         if "small_tiles" in entry.skip:
             pytest.skip(entry.skip["small_tiles"])
         op, tile = entry.make(tmp_path), entry.tile(shape)
-        _accept(op, tile, shape)
+        accept_or_refuse(op, tile, shape)
 
     def test_all_nodata(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """A tile without a valid pixel gives no data, or a typed error that says so."""
         op, tile = ready
-        _accept(op, _without_data(tile), (tile.sizes["y"], tile.sizes["x"]))
+        accept_or_refuse(op, without_data(tile), (tile.sizes["y"], tile.sizes["x"]))
 
     def test_stack_equals_dates(self, entry: Case, tmp_path: Path) -> None:
         """A stack of dates gives what each date gives alone."""
@@ -244,19 +259,19 @@ class ContractSuite:
             pytest.skip(entry.skip["stack_equals_dates"])
         op = entry.make(tmp_path)
         stack = entry.tile((11, 13), times=3)
-        frozen = _frozen(op, stack)
-        out = _run(frozen, stack)
+        frozen = frozen_on(op, stack)
+        out = run_any(frozen, stack)
         if not isinstance(out, xr.Dataset):
             return
         for i in range(3):
-            alone = _run(frozen, stack.isel(time=i, drop=True))
+            alone = run_any(frozen, stack.isel(time=i, drop=True))
             assert_same(out.isel(time=i, drop=True), alone, f"date {i}")
 
     # --- drivers ------------------------------------------------------------------------------------
     def test_deterministic(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """Twice the same call, twice the same bits."""
         op, tile = ready
-        assert _outcome(op, tile) == _outcome(op, tile)
+        assert outcome(op, tile) == outcome(op, tile)
 
     def test_law(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """Windows and threads change no bit, on random and on adversarial tiles."""
@@ -280,104 +295,11 @@ class ContractSuite:
         op, tile = ready
         if isinstance(op, Sink) or (isinstance(op, Reduce) and not isinstance(op, Assertion)):
             return
-        frozen = _frozen(op, tile)
-        whole = _run(frozen, tile)
+        frozen = frozen_on(op, tile)
+        whole = run_any(frozen, tile)
         computed: list[int] = []
-        with dask.config.set(scheduler=_counting(computed)):
-            lazy = _run(frozen, tile.chunk({"y": 10, "x": 17}))
+        with dask.config.set(scheduler=counting(computed)):
+            lazy = run_any(frozen, tile.chunk({"y": 10, "x": 17}))
             assert computed == [], "building the lazy result computed something"
         if isinstance(whole, xr.Dataset):
             assert_same(whole, lazy.compute(scheduler="synchronous"), "lazy and eager")
-
-
-def _is_operator(value: Any) -> bool:
-    return inspect.isclass(value) and issubclass(value, Operator) and not value.is_abstract()
-
-
-def _frozen(op: Operator, tile: xr.Dataset) -> Operator:
-    if any(isinstance(child, Freezable) for _, child in op.walk()):
-        return freeze(op, tile)
-    return op
-
-
-def _run(op: Operator, tile: xr.Dataset) -> Any:
-    if isinstance(op, Reduce) and not isinstance(op, Assertion):
-        return op(tile)
-    if isinstance(op, Join):
-        return op({"a": tile})
-    if isinstance(op, Graph):
-        return next(iter(op(tile).values()))
-    return run(op, tile)
-
-
-def _outcome(op: Operator, tile: xr.Dataset) -> str:
-    """Return a digest of the result, or the text of the error."""
-    from geotoolz.core.testing._spawn import outcome
-
-    return outcome(op, tile)
-
-
-def _read_only(tile: xr.Dataset) -> xr.Dataset:
-    for name in tile.variables:
-        values = tile.variables[name].values
-        if name in tile.data_vars:
-            values.flags.writeable = False
-    return tile
-
-
-def _without_data(tile: xr.Dataset) -> xr.Dataset:
-    from geotoolz.core.testing._tiles import adversaries
-
-    return adversaries(tile)["nothing"]
-
-
-def _as_numbers(tile: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the tile with its bands as uint16 (no-data 0) and as the same numbers in float64."""
-    whole, floats = tile.copy(), tile.copy()
-    for name, array in tile.data_vars.items():
-        if array.attrs.get("quantity") in ("flags", "mask", "elevation"):
-            continue
-        numbers = array.values
-        if numbers.dtype.kind == "f":
-            numbers = np.nan_to_num(np.round(numbers * 1e4), nan=0).astype(np.uint16)
-        whole[name] = (array.dims, numbers, {**array.attrs, "_FillValue": 0})
-        real = np.where(numbers == 0, np.nan, numbers.astype(np.float64))
-        floats[name] = (array.dims, real, {**array.attrs, "_FillValue": np.nan})
-    return whole, floats
-
-
-def _masked(array: xr.DataArray) -> Any:
-    values = array.values.astype(np.float64)
-    fill = array.attrs.get("_FillValue")
-    return np.where(array.values == fill, np.nan, values) if fill is not None and fill == fill else values
-
-
-def _flat(result: Any) -> Any:
-    if isinstance(result, Mapping):
-        parts = [_flat(v) for v in result.values()]
-        return np.concatenate(parts) if parts else np.zeros(0)
-    return np.atleast_1d(np.asarray(result, np.float64)).reshape(-1)
-
-
-def _accept(op: Operator, tile: xr.Dataset, shape: tuple[int, int]) -> None:
-    try:
-        out = _run(op, tile)
-    except GeotoolzError as error:
-        if isinstance(op, Assertion | Sink):  # refusing such a tile is their business
-            assert error.found
-            return
-        raise
-    if isinstance(out, xr.Dataset):
-        assert (out.sizes["y"], out.sizes["x"]) == shape
-        for array in out.data_vars.values():
-            assert array.shape[-2:] == shape
-
-
-def _counting(log: list[int]) -> Callable[..., Any]:
-    def get(graph: Any, keys: Any, **kwargs: Any) -> Any:
-        import dask
-
-        log.append(1)
-        return dask.get(graph, keys, **kwargs)
-
-    return get

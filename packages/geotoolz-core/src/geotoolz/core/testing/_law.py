@@ -45,7 +45,8 @@ def assert_same(a: xr.Dataset, b: xr.Dataset, what: str = "the results") -> None
         one, two = a.variables[name], b.variables[name]
         if one.dims != two.dims or one.shape != two.shape or one.dtype != two.dtype:
             raise LawBrokenError(
-                f"{what}: {name!r} is {one.dtype} {one.dims} {one.shape} and {two.dtype} {two.dims} {two.shape}"
+                f"{what}: {name!r} is {one.dtype} {one.dims} {one.shape} and "
+                f"{two.dtype} {two.dims} {two.shape}"
             )
         if not _same_attrs(one.attrs, two.attrs):
             raise LawBrokenError(f"{what}: attributes of {name!r}: {one.attrs} and {two.attrs}")

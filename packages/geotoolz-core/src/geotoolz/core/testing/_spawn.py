@@ -35,7 +35,11 @@ def outcome(op: Operator, tile: xr.Dataset) -> str:
     for name, part in parts.items():
         digest.update(name.encode())
         for label, variable in part.variables.items():
-            digest.update(repr((label, variable.dims, str(variable.dtype), sorted(map(repr, variable.attrs.items())))).encode())
+            digest.update(
+                repr(
+                    (label, variable.dims, str(variable.dtype), sorted(map(repr, variable.attrs.items())))
+                ).encode()
+            )
             digest.update(variable.values.tobytes())
     return digest.hexdigest()
 
@@ -49,5 +53,5 @@ def results_in_spawned_process(work: Work) -> dict[str, str]:
 
 def _one(item: tuple[str, bytes, bytes]) -> tuple[str, str]:
     label, data, tile = item
-    op: Any = pickle.loads(data)  # noqa: S301 - pickled by the parent a moment ago
-    return label, outcome(op, pickle.loads(tile))  # noqa: S301
+    op: Any = pickle.loads(data)
+    return label, outcome(op, pickle.loads(tile))

@@ -72,7 +72,10 @@ def contract_tile(
     box = GeoBox(shape, Affine(10.0, 0.0, 499980.0, 0.0, -10.0, 5100000.0), "EPSG:32633")
     coords: dict[str, Any] = dict(spatial_coords(box))
     if times:
-        coords["time"] = ("time", np.arange(times) * np.timedelta64(5, "D") + np.datetime64("2024-06-01", "ns"))
+        coords["time"] = (
+            "time",
+            np.arange(times) * np.timedelta64(5, "D") + np.datetime64("2024-06-01", "ns"),
+        )
     tile_attrs = {"tile_id": "contract", "platform": "sentinel-2a", "instrument": "msi",
                   "processing_level": level, "datetime": "2024-06-01T10:00:00Z", "sun_azimuth": 150.0,
                   "sun_elevation": 55.0, "a_strange_attribute": "kept"}  # fmt: skip
