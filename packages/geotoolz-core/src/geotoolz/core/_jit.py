@@ -48,7 +48,7 @@ class Kernel:
         import numba
         from numba.core import config
 
-        if config.DISABLE_JIT:
+        if vars(config).get("DISABLE_JIT"):  # set at import time, unknown to type checkers
             return _interpreted(self.fn)
         options = {"nogil": True, "error_model": "numpy", "fastmath": False}
         compiled: Callable[..., Any] = _cached(numba.njit, self.fn, options)
