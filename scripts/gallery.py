@@ -112,6 +112,7 @@ def parse(text: str) -> list[Cell]:
     for cell in cells:
         if cell.kind == "markdown":
             cell.text = re.sub(r"^# ?", "", cell.text, flags=re.MULTILINE)
+        cell.line += len(cell.text) - len(cell.text.lstrip("\n"))  # so that tracebacks name the right line
         cell.text = cell.text.strip("\n")
     return [cell for cell in cells if cell.text]
 

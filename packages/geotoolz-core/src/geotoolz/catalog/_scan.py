@@ -70,11 +70,18 @@ def scan_folder(root: Path, pattern: str | None) -> Scan:
     scan = Scan()
     # items name their files absolutely; resolve() would follow links, which were given on purpose
     root = Path(os.path.abspath(root))  # noqa: PTH100
+    folders = []
+    claimed: set[Path] = set()
+    items: dict[Path, int] = {}
     for folder, files in _walk(root, pattern, scan):
         if folder.name.upper().endswith(".SAFE"):
             _try(scan, folder, safe_row, folder, files)
             continue
-        _scan_one(scan, folder, files)
+        folders.append((folder, files))
+        items[folder] = _described(scan, folder, files, claimed)
+    # an item may name files in other folders, so rasters are looked at when all items are known
+    for folder, files in folders:
+        _rasters(scan, folder, [p for p in files if p.suffix.lower() in RASTERS], claimed, items[folder])
     scan.finish(root)
     return scan
 
@@ -111,14 +118,18 @@ def _matches(path: Path, root: Path, pattern: str) -> bool:
     )
 
 
-def _scan_one(scan: Scan, folder: Path, files: list[Path]) -> None:
-    claimed: set[Path] = set()
+def _described(scan: Scan, folder: Path, files: list[Path], claimed: set[Path]) -> int:
+    """Take what metadata describe, claim its files, and return the number of STAC items."""
     _landsat(scan, folder, files, claimed)
     items = 0
     for path in files:
         if path.suffix.lower() in (".json", ".geojson") and path not in claimed:
             items += _item(scan, folder, path, claimed)
-    rasters = [p for p in files if p.suffix.lower() in RASTERS]
+    return items
+
+
+def _rasters(scan: Scan, folder: Path, rasters: list[Path], claimed: set[Path], items: int) -> None:
+    """Take the rasters that no metadata describe."""
     free = [p for p in rasters if p not in claimed]
     if items == 1 and len(free) < len(rasters):
         return  # a product's own folder: what its item does not name is auxiliary
@@ -179,7 +190,7 @@ def _item(scan: Scan, folder: Path, path: Path, claimed: set[Path]) -> bool:
         if not is_item(data):
             return False  # a collection, a catalog, labels
         beside = localised(data, folder)
-        claimed.update(local_files(beside or data, folder))
+        claimed.update(Path(os.path.normpath(p)) for p in local_files(beside or data, folder))
         scan.add(*item_row(beside or data, None if beside else str(path), folder))
     except (
         GeotoolzError,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import TileError
 from geotoolz.core._grid import GRID_MAPPING, crs_label, geobox_of, grid_label, spatial_coords
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 _X_NAMES = ("x", "longitude", "lon", "easting", "X")
 _Y_NAMES = ("y", "latitude", "lat", "northing", "Y")
@@ -173,6 +175,8 @@ def _placed(ds: xr.Dataset, crs: Any, geobox: GeoBox | None, said: list[str]) ->
         _require_same(geobox_of(ds), geobox)
         return ds
     box = geobox_of(ds)
+    from odc.geo.geobox import GeoBox
+
     box = GeoBox(box.shape, box.affine, known)
     _require_same(box, geobox)
     before = set(ds.coords)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import xarray as xr
 from affine import Affine
-from odc.geo.crs import CRS
-from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
 from geotoolz.core._errors import GridMismatchError, TileError
+
+if TYPE_CHECKING:  # odc-geo brings dask and rasterio, half a second that most plans never need
+    from odc.geo.crs import CRS
+    from odc.geo.geobox import GeoBox
 
 GRID_MAPPING = "spatial_ref"
 # Coordinates are rebuilt in float64; a thousandth of a pixel is far above their rounding and far
@@ -43,6 +44,8 @@ def geobox_of(ds: xr.Dataset | xr.DataArray) -> GeoBox:
     TileError
         If ``x`` or ``y`` is missing, empty without a transform, or not regularly spaced.
     """
+    from odc.geo.geobox import GeoBox
+
     height, width = _size(ds, "y"), _size(ds, "x")
     crs, kept = _reference(ds)
     if "x" not in ds.coords or "y" not in ds.coords:
@@ -84,6 +87,8 @@ def _reference(ds: xr.Dataset | xr.DataArray) -> tuple[CRS | None, Affine | None
 
 @lru_cache(maxsize=256)
 def _crs(wkt: str) -> CRS:
+    from odc.geo.crs import CRS
+
     return CRS(wkt)
 
 
@@ -135,6 +140,9 @@ def _spacing(values: np.ndarray[Any, Any], dim: str, known: float | None) -> flo
 @lru_cache(maxsize=64)
 def _crs_attrs(crs: CRS) -> dict[str, Any]:
     """Return the CF attributes of a CRS; computing them costs more than a small kernel."""
+    from odc.geo.geobox import GeoBox
+    from odc.geo.xr import xr_coords
+
     box = GeoBox((1, 1), Affine.identity(), crs)
     return dict(xr_coords(box, dims=("y", "x"))[GRID_MAPPING].attrs)
 

@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._footprint import POINT, Footprint
 from geotoolz.core._grid import geobox_of
 from geotoolz.core._sensors import ROLES, common_name
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 NoData = float | int | None
 YX = ("y", "x")
