@@ -185,9 +185,9 @@ def _printed(cell: Cell, page: Path, namespace: dict[str, Any]) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         body = tree.body[:-1] if last is not None else tree.body
-        exec(compile(ast.Module(body, []), str(page), "exec"), namespace)
+        exec(compile(ast.Module(body, []), str(page), "exec", dont_inherit=True), namespace)
         if last is not None:
-            value = eval(compile(ast.Expression(last.value), str(page), "eval"), namespace)
+            value = eval(compile(ast.Expression(last.value), str(page), "eval", dont_inherit=True), namespace)
             if value is not None and "matplotlib" not in type(value).__module__:
                 print(repr(value))
     return out.getvalue()

@@ -290,7 +290,7 @@ def test_ctrl_c_drains_and_the_next_run_goes_on(work, ok):
         line = running.stderr.readline()
         assert json.loads(line)["event"] == "start", line
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60, check=False)
+        out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err
     assert "interrupted, run again to go on" in out and "Traceback" not in err
     planned = json.loads(ok("plan", "smooth.yaml", "many.parquet", "out", "--json", cwd=work).stdout)

@@ -32,7 +32,7 @@ def digest(ds: xr.Dataset) -> str:
 
 @pytest.fixture(scope="module")
 def scene() -> xr.Dataset:
-    return simulate_scene((384, 400), truth="full", cloud_cover=0.25)
+    return simulate_scene((384, 400), truth="full", cloud_cover=0.25, raw=True)
 
 
 # ---- the same bits -------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_value_noise_meets_its_nodes_and_dense_lattices_agree():
 def test_equal_arguments_give_equal_bits_in_another_process(scene):
     code = (
         "import hashlib, numpy as np; from geotoolz.core.testing import simulate_scene\n"
-        "ds = simulate_scene((384, 400), truth='full', cloud_cover=0.25); sha = hashlib.sha256()\n"
+        "ds = simulate_scene((384, 400), truth='full', cloud_cover=0.25, raw=True); sha = hashlib.sha256()\n"
         "for n in sorted(map(str, ds.data_vars)):\n"
         "    sha.update(n.encode()); sha.update(np.ascontiguousarray(ds[n].values).tobytes())\n"
         "print(sha.hexdigest())"
@@ -92,7 +92,7 @@ def test_another_seed_is_another_world(scene):
 @pytest.mark.parametrize("window", [(0, 384, 0, 400), (100, 101, 7, 8), (0, 50, 333, 400), (371, 384, 0, 11)])
 def test_a_window_equals_the_same_window_of_the_whole(scene, window):
     y0, y1, x0, x1 = window
-    part = simulate_scene((384, 400), truth="full", cloud_cover=0.25, window=window)
+    part = simulate_scene((384, 400), truth="full", cloud_cover=0.25, window=window, raw=True)
     whole = scene.isel(y=slice(y0, y1), x=slice(x0, x1))
     for name in scene.variables:
         if name != "spatial_ref":
@@ -271,10 +271,12 @@ def test_dates_have_other_clouds():
 
 def test_dn_carry_the_offset_from_baseline_four_on():
     options = {"bands": ("red",), "cloud_cover": 0.0}
-    old, new = (simulate_scene((64, 64), baseline=b, **options) for b in ("03.01", "04.00"))
+    old, new = (simulate_scene((64, 64), baseline=b, **options, raw=True) for b in ("03.01", "04.00"))
     assert (old.red.attrs["add_offset"], new.red.attrs["add_offset"]) == (0.0, -0.1)
     np.testing.assert_array_equal(new.red.values, old.red.values + 1000)
-    late = simulate_scene((64, 64), baseline="10.00", **options)  # not "less" than 04.00 as text would be
+    late = simulate_scene(
+        (64, 64), baseline="10.00", **options, raw=True
+    )  # not "less" than 04.00 as text would be
     assert late.red.attrs["add_offset"] == -0.1
     assert new.red.attrs | {"long_name": ""} == {
         "long_name": "", "data_source": "geotoolz simulation of sentinel-2", "units": "1", "quantity": "dn",
@@ -302,7 +304,7 @@ def test_reflectance_is_the_decoded_dn(sensor, level):
 
 
 def test_the_swath_edge_is_no_data_in_every_band():
-    ds = simulate_scene((100, 100), nodata_edge=True, truth="full", cloud_cover=0.5)
+    ds = simulate_scene((100, 100), nodata_edge=True, truth="full", cloud_cover=0.5, raw=True)
     outside = ds.red.values == 0
     assert 0.05 < outside.mean() < 0.4
     assert outside[:, -1].all() and not outside[:, 0].any()
@@ -316,7 +318,9 @@ def test_the_swath_edge_is_no_data_in_every_band():
 
 
 def test_landsat_codes_qa_pixel():
-    ds = simulate_scene((120, 120), sensor="landsat-8", truth=True, nodata_edge=True, cloud_cover=0.4)
+    ds = simulate_scene(
+        (120, 120), sensor="landsat-8", truth=True, nodata_edge=True, cloud_cover=0.4, raw=True
+    )
     qa = ds.qa_pixel.values
     assert set(np.unique(qa)) <= {1, 21824, 21952, 21762, 22280, 23888, 54596, 55052}
     np.testing.assert_array_equal((qa & 1) != 0, ds.red.values == 0)

@@ -301,3 +301,14 @@ def test_messages_of_strangers_cannot_reach_into_objects(make: Any) -> None:
         assert str(info.value) == message
     with pytest.raises(GeotoolzError, match=r"t1 is no scene of \{nobody\}"):
         Raise("{tile_id} is no scene of {nobody}")(ds)
+
+
+def test_the_registry_lists_what_really_stands_at_a_path() -> None:
+    class Impostor(Sequential):
+        __qualname__ = "Impostor"
+        __module__ = "geotoolz.core._nowhere"
+
+    assert Impostor.target() == "geotoolz.core.Impostor"
+    assert "geotoolz.core.Impostor" not in registered_operators()
+    with pytest.raises(UntrustedOperatorError):
+        load_sandboxed("_target_: geotoolz.core.Impostor\n")

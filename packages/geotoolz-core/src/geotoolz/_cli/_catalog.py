@@ -95,7 +95,8 @@ def query(
     if as_json:
         say_json(rows)
     elif rows:
-        table(tuple(rows[0]), (tuple(row.values()) for row in rows))
+        shown = tuple(name for name in rows[0] if name != "source")
+        table(shown, ([row[name] for name in shown] for row in rows))
     told(f"{len(found)} of {counted(len(everything), 'scene')}")
     if out is not None:
         written = found.save(out)

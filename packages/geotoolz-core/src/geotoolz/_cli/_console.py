@@ -60,6 +60,7 @@ def _rich_table(headers: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     shown = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.columns[0].no_wrap = True  # an id that is cut cannot be copied
     for row in cells:
         shown.add_row(*(Text(text, overflow="fold") for text in row))
     Console().print(shown)

@@ -34,7 +34,9 @@ def write_frame(frame: gpd.GeoDataFrame, path: str | Path, base: Any, problems: 
     target = Path(path).absolute()
     if target.suffix.lower() not in (".parquet", ".geoparquet"):
         raise WriteError(
-            f"{target.name!r} has the suffix {target.suffix!r}", expected="a name that ends in .parquet"
+            f"{target.name!r} has the suffix {target.suffix!r}",
+            expected="a name that ends in .parquet",
+            fix=f"call it {target.stem}.parquet",
         )
     out = _sorted(rebased(frame, base, target.parent))
     out.attrs = {_META: {"version": 1, "problems": [[p.path, p.reason, p.kept] for p in problems]}}
@@ -57,7 +59,9 @@ def write_frame(frame: gpd.GeoDataFrame, path: str | Path, base: Any, problems: 
         temporary.replace(target)
     except OSError as err:
         raise WriteError(
-            f"{target} cannot be written: {err}", expected="a writable folder with space"
+            f"{target} cannot be written: {err}",
+            expected="a writable folder with space",
+            fix="free space, or choose another path; an older file is kept",
         ) from err
     finally:
         if temporary is not None:

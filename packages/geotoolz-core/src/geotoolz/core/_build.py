@@ -48,26 +48,26 @@ def _build(
     base = tiles[_home(program, state)]
     names = [n for n in state.slots if outputs is None or n in outputs]
     fresh: dict[Hashable, xr.Variable] = {}
-    encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in base.coords else {}
+    held, before = base.variables, list(base.data_vars)
+    own = set(before)
+    encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in held and GRID_MAPPING not in own else {}
     for name in names:
-        if name in base.coords:
+        if name in held and name not in own:
             raise TileError(
                 f"the pipeline writes {name!r}, which is a coordinate of the tile", fix="choose another name"
             )
         slot = state.slots[name]
         if slot in program.sources:
             source, original = program.sources[slot]
-            if tiles[source] is base and original == name and name in base.data_vars:
+            if tiles[source] is base and original == name and name in own:
                 continue
             fresh[name] = tiles[source].variables[original]
         else:
             spec = program.slots[slot]
             fresh[name] = xr.Variable(spec.dims, arrays[slot], spec.dataset_attrs(), encoding, fastpath=True)
-    before = list(base.data_vars)
     if names[: len(before)] == before:
         ds = base.assign(fresh)
     else:  # something was dropped, renamed or moved
-        held = base.variables
         variables = {n: fresh.get(n, held.get(n)) for n in names}
         ds = xr.Dataset(variables, coords=base.coords)
         ds.encoding = dict(base.encoding)

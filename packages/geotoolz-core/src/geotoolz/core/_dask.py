@@ -11,7 +11,7 @@ import xarray as xr
 from geotoolz.core._build import build_dataset
 from geotoolz.core._compile import compile
 from geotoolz.core._errors import ExecutorError, MissingDependencyError
-from geotoolz.core._execute import Job, run_window
+from geotoolz.core._execute import Job, native, run_window
 from geotoolz.core._extent import Extent
 from geotoolz.core._operator import Operator
 from geotoolz.core._run import _named, _new_states, _spec, decide, merge_states
@@ -138,7 +138,7 @@ def _run_block(
     states = _new_states(held.job, None)
 
     def fetch(slot: int, asked: Extent) -> Any:
-        return Extent(*extents[slot]).cut(np.asarray(parts[slot]), asked)
+        return Extent(*extents[slot]).cut(native(np.asarray(parts[slot])), asked)
 
     return run_window(held.job, fetch, Extent(*extent), states), states
 

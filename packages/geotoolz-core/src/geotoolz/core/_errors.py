@@ -156,8 +156,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     --------
     >>> nearest("reed", ["red", "nir"])
     " (did you mean 'red'?)"
+    >>> nearest("NDIV", ["NDWI", "NDVI"])
+    " (did you mean 'NDVI'?)"
     >>> nearest("completely_else", ["red", "nir"])
     ''
     """
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    match = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    match.sort(key=lambda other: sorted(other) != sorted(name))  # of equals: letters that changed places
     return f" (did you mean {match[0]!r}?)" if match else ""

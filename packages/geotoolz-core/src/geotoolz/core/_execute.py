@@ -17,6 +17,11 @@ Fetch = Callable[[int, Extent], Array]
 """``fetch(slot, extent)`` returns the pixels of an input slot."""
 
 
+def native(array: Array) -> Array:
+    """Return an array in the byte order of this machine; kernels know no other."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 @dataclass(frozen=True)
 class Job:
     """What is to be computed on every window: some slots and some statistics of one grid shape."""

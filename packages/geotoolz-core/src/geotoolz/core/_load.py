@@ -225,15 +225,25 @@ def _lookup(match: re.Match[str], variables: Mapping[str, Any], env: bool, line:
 def _text_of(source: str | os.PathLike[str]) -> tuple[str, Path, str]:
     if isinstance(source, str) and ("\n" in source or TARGET in source):
         return source, Path(), ""
+    if isinstance(source, str) and not source.strip():
+        raise ConfigError("the text is empty", expected="a pipeline", fix="give YAML text or a file's path")
     path = Path(source)
     try:
         return path.read_text(encoding="utf-8"), path.resolve().parent, str(path)
     except OSError as error:
         raise ReadError(
-            f"{path} cannot be read: {error.strerror}", expected="a YAML file with a pipeline"
+            f"{path} cannot be read: {error.strerror}",
+            expected="a YAML file with a pipeline",
+            fix="check the path",
         ) from error
     except UnicodeDecodeError as error:
-        raise ReadError(f"{path} is no UTF-8 text", expected="a YAML file with a pipeline") from error
+        raise ReadError(
+            f"{path} is no UTF-8 text", expected="a YAML file with a pipeline", fix="save it as UTF-8"
+        ) from error
+    except ValueError as error:  # a null byte
+        raise ReadError(
+            f"{str(path)!r} is no path: {error}", expected="a YAML file with a pipeline"
+        ) from error
 
 
 def _resolved_refs(value: Any, folder: Path) -> Any:

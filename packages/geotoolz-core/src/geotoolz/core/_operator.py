@@ -300,6 +300,7 @@ def check_parameter_names(cls: type[Operator], given: Mapping[str, Any]) -> None
             raise ParameterError(
                 f"{cls.__name__} has no parameter {name!r}{nearest(name, known)}",
                 expected=f"{', '.join(known) or 'none'}",
+                fix="correct the name, or leave it out",
             )
     for name, field in known.items():
         if name not in given and field.default is _MISSING and field.default_factory is _MISSING:

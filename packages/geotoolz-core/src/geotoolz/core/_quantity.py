@@ -55,10 +55,18 @@ def image_bands(tile: TileSpec) -> tuple[str, ...]:
 
 def chosen_bands(tile: TileSpec, bands: tuple[str, ...] | None, needed_by: str) -> tuple[str, ...]:
     """Return the variables that the parameter ``bands`` means: those named, or all image bands."""
-    if bands is None:
-        return image_bands(tile)
     # two names of one band are one band: it must not be treated twice
-    return tuple(dict.fromkeys(tile.find(name, needed_by) for name in bands))
+    named = None if bands is None else dict.fromkeys(tile.find(name, needed_by) for name in bands)
+    chosen = image_bands(tile) if named is None else tuple(named)
+    for name in chosen:
+        dtype = tile.variables[name].dtype
+        if dtype.kind not in "biuf" or dtype == np.float16:
+            raise TileError(
+                f"{needed_by} reads {name!r}, which is {dtype}",
+                expected="integers, float32 or float64",
+                fix=f"ds[{name!r}] = ds[{name!r}].astype('float32')",
+            )
+    return chosen
 
 
 def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tuple[str, ...]:

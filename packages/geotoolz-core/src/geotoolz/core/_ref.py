@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import url2pathname
 
 from geotoolz.core._errors import ConfigError, ReadError
 
@@ -54,7 +55,9 @@ class Ref:
     @property
     def path(self) -> Path:
         """The file's path."""
-        return Path(self.uri.removeprefix("file://"))
+        if self.uri.startswith("file://"):
+            return Path(url2pathname(self.uri.removeprefix("file://")))
+        return Path(self.uri)
 
     def verify(self) -> Path:
         """Return the path after checking that the content is the one that was pinned.

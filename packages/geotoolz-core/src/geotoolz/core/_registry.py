@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -79,7 +80,10 @@ def registered(*, announced_only: bool = False) -> dict[str, type[Operator]]:
 
 
 def _is_public(path: str, cls: type[Operator]) -> bool:
-    return not cls.is_abstract() and not path.rpartition(".")[2].startswith("_")
+    module, _, name = path.rpartition(".")
+    # what stands at the path must be the class itself: not a class of a doctest or of a private module
+    found = getattr(sys.modules.get(module), name, None)
+    return found is cls and not cls.is_abstract() and not name.startswith("_")
 
 
 def canonical(path: str) -> str:

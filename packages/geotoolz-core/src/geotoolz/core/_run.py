@@ -13,7 +13,7 @@ import xarray as xr
 from geotoolz.core._build import build_dataset
 from geotoolz.core._compile import Program, Reduction, compile
 from geotoolz.core._errors import ExecutorError, ParameterError, TileError
-from geotoolz.core._execute import Array, Fetch, Job, run_window
+from geotoolz.core._execute import Array, Fetch, Job, native, run_window
 from geotoolz.core._extent import Extent, check_cover, row_blocks, windows
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion
@@ -134,6 +134,7 @@ def run_detailed(
     """
     if threads < 1:
         raise ParameterError(f"threads={threads}", expected="1 or more")
+    _check_window(window)
     wanted = None if outputs is None else tuple(outputs)
     tiles: Mapping[str, xr.Dataset] = {"": tile} if isinstance(tile, xr.Dataset) else tile
     program = _program(op, tile, wanted, tiles, threads)
@@ -146,6 +147,12 @@ def run_detailed(
         for _, sink in program.sinks:
             paths.extend(sink.write(next(iter(built.values())), created=program.created))
     return RunResult(built, program, statistics, tuple(paths))
+
+
+def _check_window(window: Any) -> None:
+    if window is None or (isinstance(window, tuple | list) and list(map(type, window)) == [int, int]):
+        return
+    raise ParameterError(f"window={window!r}", expected="(rows, columns)")
 
 
 def _program(
@@ -194,7 +201,7 @@ def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
                     expected="(y, x) or (time, y, x)",
                     fix="transpose it, or call geotoolz.core.as_tile(ds)",
                 )
-            array = held[slot] = variable.values
+            array = held[slot] = native(variable.values)
         y0, y1, x0, x1 = extent
         if y1 - y0 == array.shape[-2] and x1 - x0 == array.shape[-1]:
             return array

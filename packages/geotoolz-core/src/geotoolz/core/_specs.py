@@ -82,10 +82,19 @@ class VarSpec:
             nodata = math.nan
         if "_FillValue" in attrs:
             attrs = {k: v for k, v in attrs.items() if k != "_FillValue"}
-            nodata = nodata.item() if isinstance(nodata, np.generic) else nodata
+            nodata = _number(nodata)
             if variable.dtype.kind == "f" and isinstance(nodata, int | float):
                 nodata = float(variable.dtype.type(nodata))  # 0.1 in float32 is not 0.1 in float64
-        return cls(variable.dims, variable.dtype, nodata, attrs)  # type: ignore[arg-type]
+        dtype = variable.dtype if variable.dtype.isnative else variable.dtype.newbyteorder("=")
+        return cls(variable.dims, dtype, nodata, attrs)  # type: ignore[arg-type]
+
+
+def _number(fill: Any) -> NoData:
+    """Return a ``_FillValue`` as a number; NetCDF readers give arrays of one element."""
+    value = fill.item() if isinstance(fill, np.generic | np.ndarray) and fill.size == 1 else fill
+    if value is not None and not isinstance(value, bool | int | float):
+        raise TileError(f"_FillValue is {fill!r}", expected="one number", fix="ds[name].rio.write_nodata(…)")
+    return value
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,9 @@ class TileSpec:
         if "y" not in sizes or "x" not in sizes:
             geobox_of(ds)  # says what is wrong and what to do
         held = ds.variables
+        wrong = [n for n in ds.data_vars if not isinstance(n, str)]
+        if wrong:
+            raise TileError(f"the tile has a variable called {wrong[0]!r}", expected="names that are text")
         variables = {str(n): VarSpec.of(held[n]) for n in ds.data_vars}
         return cls(variables, dict(sizes), lambda: geobox_of(ds), (0, 0), ds.attrs)  # type: ignore[arg-type]
 

@@ -116,7 +116,9 @@ def parse(text: str, *, limits: Limits | None = None) -> Document:
         lines: dict[str, int] = {}
         value: Any = None if node is None else _value(node, "", lines, strict=limits is not None)
     except yaml.YAMLError as error:
-        raise ConfigError(_explained(error), expected="a YAML document") from error
+        raise ConfigError(
+            _explained(error), expected="a YAML document", fix="correct the text there"
+        ) from error
     except RecursionError as error:
         raise ConfigError("the text is nested too deeply, or an alias holds itself") from error
     return Document(value, lines)

@@ -138,6 +138,7 @@ def _write_errors(path: Path) -> Iterator[None]:
         said = error.found if isinstance(error, GeotoolzError) else _reason(error)
         raise WriteError(
             f"{path} could not be written: {said}",
+            expected="free space and the right to write",
             fix=f"check that {path.parent} is a folder that can be written and that its disk has space",
         ) from error
 

@@ -53,6 +53,7 @@ def from_folder(folder: Path) -> SceneInfo:
         raise ReadError(
             f"{folder} has no raster ({', '.join(RASTER_ENDS)})",
             expected="a folder of band files, a .SAFE folder or a Landsat folder",
+            fix="name the scene's own folder; for a folder of scenes: geotoolz catalog build FOLDER",
         )
     return from_files(rasters, folder)
 

@@ -35,9 +35,17 @@ def read_item(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ReadError(f"{path} is no readable JSON: {error}", expected="a STAC item") from error
+        raise ReadError(
+            f"{path} is no readable JSON: {error}",
+            expected="a STAC item",
+            fix="the file may be truncated: download it again",
+        ) from error
     if not is_item(held):
-        raise ReadError(f"{path} is no STAC item", expected='a JSON Feature with "assets" and "properties"')
+        raise ReadError(
+            f"{path} is no STAC item",
+            expected='a JSON Feature with "assets" and "properties"',
+            fix="name the item's own file; for a collection of items: geotoolz catalog build",
+        )
     return held  # type: ignore[no-any-return]
 
 

@@ -87,7 +87,7 @@ def choose_target(
     Raises
     ------
     GridMismatchError
-        If the bands have different reference systems and no geobox is given.
+        If the bands have different reference systems, or cover different ground, and no geobox is given.
     OutsideError
         If the area does not touch the scene.
     """
@@ -125,7 +125,26 @@ def choose_target(
     if finest.crs is None:
         raise MissingCRSError(f"{origin} has no CRS")
     whole = Target(affine, finest.crs, 0, 0, height, width)
-    return whole if aoi is None else _cut_aoi(whole, aoi, origin)
+    target = whole if aoi is None else _cut_aoi(whole, aoi, origin)
+    _refuse_other_ground(grids, target, origin, whole=aoi is None)
+    return target
+
+
+def _refuse_other_ground(grids: Mapping[str, GeoBox], target: Target, origin: str, whole: bool) -> None:
+    """Refuse bands that end elsewhere than the tile by more than a pixel (bands of other pixel sizes do so)."""
+    wanted = target.geobox.boundingbox
+    for name, grid in grids.items():
+        have = grid.boundingbox
+        pixel = max(abs(v) for m in (grid.affine, target.anchor) for v in (m.a, m.e))
+        missing = (have.left - wanted.left, have.bottom - wanted.bottom, wanted.right - have.right,
+                   wanted.top - have.top)  # fmt: skip
+        if max(missing) > pixel * (1 + _SAME) or (whole and -min(missing) > pixel * (1 + _SAME)):
+            raise GridMismatchError(
+                f"band {name!r} of {origin} covers {_bounds(have)}, other bands {_bounds(wanted)}",
+                expected="bands over the same ground",
+                fix="read them apart, give an aoi that all of them cover, "
+                "or say geobox=… to put them on one grid on purpose",
+            )
 
 
 def _of_geobox(geobox: GeoBox, grids: Mapping[str, GeoBox], origin: str) -> Target:
@@ -142,6 +161,7 @@ def _of_geobox(geobox: GeoBox, grids: Mapping[str, GeoBox], origin: str) -> Targ
         raise OutsideError(
             f"the geobox {_bounds(geobox.boundingbox)} lies outside {origin}",
             expected=f"an area that touches {_bounds(next(iter(grids.values())).boundingbox)}",
+            fix="choose a geobox over the scene; mind its CRS",
         )
     height, width = map(int, geobox.shape)
     return Target(geobox.affine, geobox.crs, 0, 0, height, width)

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from geotoolz.core import Sink, TileSpec, VarSpec
-from geotoolz.core._errors import ParameterError, TileError
+from geotoolz.core._errors import MissingCRSError, ParameterError, TileError
 from geotoolz.core._grid import geobox_of
 from geotoolz.io._cog import Encoding, write_cogs
 from geotoolz.io._gdal import is_remote
@@ -158,6 +158,12 @@ class WriteCOG(Sink):
         """
         files = self._plan(TileSpec.of(tile), created)
         geobox = geobox_of(tile)
+        if geobox.crs is None:
+            raise MissingCRSError(
+                "the tile has no CRS",
+                expected="a coordinate reference system: the file could not be placed, nor opened again",
+                fix="give it one: ds.rio.write_crs('EPSG:…')",
+            )
         encoding = Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
         layers = {path: [_layer(name, tile[name]) for name in names] for path, names in files.items()}
         write_cogs(layers, geobox, tile.attrs, encoding)

@@ -59,6 +59,7 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise WriteError(
             f"{target} could not be written: {error}",
+            expected="free space and the right to write",
             fix=f"check that {target.parent} can be written and has space",
         ) from error
     finally:

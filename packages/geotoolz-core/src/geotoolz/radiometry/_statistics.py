@@ -167,7 +167,7 @@ class _Search:
         if self.found is not None:
             return
         flat = np.ascontiguousarray(array).reshape(-1)
-        kind = {"u": 0, "i": 1, "f": 2}[self.dtype.kind]
+        kind = {"b": 0, "u": 0, "i": 1, "f": 2}[self.dtype.kind]
         bits = flat.view(f"u{self.dtype.itemsize}")
         self.valid += _kernels.count_keys(
             flat, bits, self.nodata, kind, 16 * self.digit, self.prefixes, self.counts

@@ -142,10 +142,10 @@ def simulate_scene(  # type: ignore[misc]  # the overloads do not repeat the opt
 
     Examples
     --------
-    >>> ds = simulate_scene((64, 64), bands=("red", "nir", "scl"), cloud_cover=0.3)
+    >>> ds = simulate_scene((64, 64), bands=("red", "nir", "scl"), cloud_cover=0.3, raw=True)
     >>> dict(ds.sizes), ds.red.dtype.name, ds.red.attrs["add_offset"]
     ({'y': 64, 'x': 64}, 'uint16', -0.1)
-    >>> part = simulate_scene((64, 64), bands=("red",), cloud_cover=0.3, window=(10, 20, 0, 64))
+    >>> part = simulate_scene((64, 64), bands=("red",), cloud_cover=0.3, raw=True, window=(10, 20, 0, 64))
     >>> bool((part.red == ds.red[10:20]).all())
     True
     """
