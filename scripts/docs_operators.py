@@ -20,6 +20,13 @@ from typing import Any, get_type_hints
 
 from scripts.docs_tile import ROOT, code, table
 
+_INTRODUCTION = """# Operators
+
+Every operator that the installed packages announce: what it writes and how far it looks are asked of its
+plan, on the tile that its contract test uses (seven reflectance bands, quality layers, a mask). *Bands* are
+all variables that hold measurements. A parameter marked *role* takes a role, a variable's name or the sensor's own name
+([The tile](../tile.md#roles)).
+"""
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\s*$", re.MULTILINE)
 
 
@@ -59,20 +66,24 @@ def entries() -> tuple[Entry, ...]:
         writes, footprint = _planned(examples.get(path))
         text = inspect.cleandoc(cls.__doc__ or "")
         found.append(
-            Entry(path, _verb(path, cls), _kind(cls), _parameters(cls), writes, footprint,
-                  code(sorted(cls.tags)) or "–", _line(text.split("\n\n")[0]), _line(_section(text, "References")))
-        )  # fmt: skip
+            Entry(
+                path,
+                verb=_verb(path, cls),
+                kind=_kind(cls),
+                parameters=_parameters(cls),
+                writes=writes,
+                footprint=footprint,
+                tags=code(sorted(cls.tags)) or "–",
+                summary=_line(text.split("\n\n")[0]),
+                source=_line(_section(text, "References")),
+            )
+        )
     return tuple(found)
 
 
 def page() -> str:
     """Return the page of all operators."""
-    parts = [
-        "# Operators\n\nEvery operator that the installed packages announce: what it writes and how far it looks "
-        "are asked of its plan, on the tile that its contract test uses (seven reflectance bands, quality layers, "
-        "a mask). *Bands* are all variables that hold measurements. A parameter marked *role* takes a role, a "
-        "variable's name or the sensor's own name ([The tile](../tile.md#roles)).\n"
-    ]
+    parts = [_INTRODUCTION]
     for module in dict.fromkeys(entry.module for entry in entries()):
         parts.append(f"## {module}\n\n{module_table(module)}")
     return "\n".join(parts)
@@ -90,7 +101,7 @@ def module_table(module: str) -> str:
     return table(head, rows) if rows else ""
 
 
-# ---- what stands in the cells ---------------------------------------------------------------------------------------
+# ---- what stands in the cells ------------------------------------------------------------------------------
 
 
 def _line(text: str) -> str:
@@ -109,7 +120,8 @@ def _section(text: str, name: str) -> str:
 def _verb(path: str, cls: type) -> str:
     """Return the function beside an operator, by what `geotoolz.core.verb` writes into its docstring."""
     module = importlib.import_module(path.rpartition(".")[0])
-    for name in module.__all__:
+    names: list[str] = module.__all__
+    for name in names:
         value = getattr(module, name)
         if inspect.isfunction(value) and (value.__doc__ or "").startswith(f"Apply `{cls.__name__}`"):
             return name
@@ -119,8 +131,15 @@ def _verb(path: str, cls: type) -> str:
 def _kind(cls: type) -> str:
     from geotoolz.core import Assertion, Freezable, Graph, Join, Map, Reduce, Sink
 
-    kinds = {Assertion: "assertion", Reduce: "statistic", Sink: "sink", Freezable: "needs freezing", Map: "map",
-             Join: "joins tiles", Graph: "combines"}  # fmt: skip
+    kinds = {
+        Assertion: "assertion",
+        Reduce: "statistic",
+        Sink: "sink",
+        Freezable: "needs freezing",
+        Map: "map",
+        Join: "joins tiles",
+        Graph: "combines",
+    }
     return next((kind for base, kind in kinds.items() if issubclass(cls, base)), "combines")
 
 
@@ -153,7 +172,9 @@ def _planned(example: tuple[Any, Any] | None) -> tuple[str, str]:
         said.append("…")
     if changed:
         dtypes = sorted({after.spec.variables[n].dtype.name for n in changed})
-        said.append(f"bands ({', '.join(dtypes)})" if len(changed) > 2 else f"{code(changed)} ({', '.join(dtypes)})")
+        said.append(
+            f"bands ({', '.join(dtypes)})" if len(changed) > 2 else f"{code(changed)} ({', '.join(dtypes)})"
+        )
     if gone:
         said.append(f"drops {len(gone)} variables")
     if program.sinks:
@@ -181,10 +202,12 @@ def _reach(program: Any) -> str:
         return "the whole tile" + frozen
     reach = max(int(r) for r in (footprint.y, footprint.x) if r != ALL)
     aligned = f", blocks of {footprint.align}" if footprint.align != 1 else ""
-    return ("the pixel" if reach == 0 else f"{reach} pixel{'s' if reach > 1 else ''} around") + aligned + frozen
+    return (
+        ("the pixel" if reach == 0 else f"{reach} pixel{'s' if reach > 1 else ''} around") + aligned + frozen
+    )
 
 
-# ---- examples --------------------------------------------------------------------------------------------------------
+# ---- examples ----------------------------------------------------------------------------------------------
 
 
 @cache
@@ -206,7 +229,10 @@ def _examples() -> dict[str, tuple[Any, Any]]:
 def _cases() -> Iterator[Any]:
     from geotoolz.core.testing import ContractSuite
 
-    paths = [*ROOT.glob("packages/*/tests/**/test*contract.py"), *ROOT.glob("geotoolz-nextgen/tests/**/test*contract.py")]
+    paths = [
+        *ROOT.glob("packages/*/tests/**/test*contract.py"),
+        *ROOT.glob("geotoolz-nextgen/tests/**/test*contract.py"),
+    ]
     for number, path in enumerate(sorted(paths)):
         module = _imported(path, f"_docs_contract_{number}")
         for value in vars(module).values():

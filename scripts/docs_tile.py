@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tile.md"
@@ -36,7 +37,9 @@ def roles() -> str:
     """Return which variables may play a role."""
     from geotoolz.core._sensors import ROLES
 
-    return table(("role", "played by, best first"), ((f"`{role}`", code(names)) for role, names in ROLES.items()))
+    return table(
+        ("role", "played by, best first"), ((f"`{role}`", code(names)) for role, names in ROLES.items())
+    )
 
 
 def _sensors() -> dict[str, list[str]]:
@@ -75,29 +78,42 @@ def scaling() -> str:
 
     s2, oli = TABLES["sentinel-2"], TABLES["landsat-8"]
     c2 = "LC08_L1TP_008059_20191201_20200825_02_T1"
+
+    def sentinel(level: str, baseline: str = "05.09", **more: Any) -> Product:
+        return Product(platform="sentinel-2a", level=level, baseline=baseline, **more)
+
+    def landsat(level: str, **more: Any) -> Product:
+        return Product(platform="landsat-8", level=level, **more)
+
+    applied, harmonised = sentinel("L2A", offset_applied=True), sentinel("L2A", collection="S2_SR_HARMONIZED")
+    level_1 = landsat("L1TP", tile_id=c2, sun_elevation=90.0)
     cases = [
-        ("Sentinel-2 L1C, baseline before 04.00", Product(platform="sentinel-2a", level="L1C", baseline="03.01"), s2["red"]),
-        ("Sentinel-2 L1C, baseline from 04.00", Product(platform="sentinel-2a", level="L1C", baseline="05.09"), s2["red"]),
-        ("Sentinel-2 L2A, baseline before 04.00", Product(platform="sentinel-2a", level="L2A", baseline="03.01"), s2["red"]),
-        ("Sentinel-2 L2A, baseline from 04.00", Product(platform="sentinel-2a", level="L2A", baseline="05.09"), s2["red"]),
-        ("Sentinel-2 L2A, `earthsearch:boa_offset_applied`",
-         Product(platform="sentinel-2a", level="L2A", baseline="05.09", offset_applied=True), s2["red"]),
-        ("Sentinel-2, a collection called “harmonized”",
-         Product(platform="sentinel-2a", level="L2A", baseline="05.09", collection="S2_SR_HARMONIZED"), s2["red"]),
-        ("Sentinel-2 `scl`", Product(platform="sentinel-2a", level="L2A"), s2["scl"]),
-        ("Landsat Collection 2 Level 2, reflectance", Product(platform="landsat-8", level="L2SP"), oli["red"]),
-        ("Landsat Collection 2 Level 2, thermal", Product(platform="landsat-8", level="L2SP"), oli["lwir11"]),
-        ("Landsat Collection 2 Level 1, sun at 90°",
-         Product(tile_id=c2, platform="landsat-8", level="L1TP", sun_elevation=90.0), oli["red"]),
-        ("Landsat `qa_pixel`", Product(platform="landsat-8", level="L2SP"), oli["qa_pixel"]),
+        ("Sentinel-2 L1C, baseline before 04.00", sentinel("L1C", "03.01"), s2["red"]),
+        ("Sentinel-2 L1C, baseline from 04.00", sentinel("L1C"), s2["red"]),
+        ("Sentinel-2 L2A, baseline before 04.00", sentinel("L2A", "03.01"), s2["red"]),
+        ("Sentinel-2 L2A, baseline from 04.00", sentinel("L2A"), s2["red"]),
+        ("Sentinel-2 L2A, `earthsearch:boa_offset_applied`", applied, s2["red"]),
+        ("Sentinel-2, a collection called “harmonized”", harmonised, s2["red"]),
+        ("Sentinel-2 `scl`", sentinel("L2A"), s2["scl"]),
+        ("Landsat Collection 2 Level 2, reflectance", landsat("L2SP"), oli["red"]),
+        ("Landsat Collection 2 Level 2, thermal", landsat("L2SP"), oli["lwir11"]),
+        ("Landsat Collection 2 Level 1, sun at 90°", level_1, oli["red"]),
+        ("Landsat `qa_pixel`", landsat("L2SP"), oli["qa_pixel"]),
         ("Sentinel-1 RTC", Product(platform="sentinel-1a", level="RTC"), TABLES["sentinel-1"]["vv"]),
-    ]  # fmt: skip
+    ]
     rows = []
     for title, product, band in cases:
         found = decide(product, band, Declared())
         nodata = "as the file says" if found.nodata is None else f"{found.nodata:g}"
         rows.append(
-            (title, f"{found.scale:.7g}", f"{found.add:.7g}", nodata, f"`{found.quantity}`", found.said_by or "–")
+            (
+                title,
+                f"{found.scale:.7g}",
+                f"{found.add:.7g}",
+                nodata,
+                f"`{found.quantity}`",
+                found.said_by or "–",
+            )
         )
     return table(("product", "× scale", "+ offset", "stored no-data", "`quantity`", "decided by"), rows)
 
@@ -107,9 +123,15 @@ def tile_attrs() -> str:
     from geotoolz.io._product import Product
 
     full = Product(
-        tile_id="S2B_33TWL_20230820_0_L2A", platform="sentinel-2b", instrument="msi", level="L2A", baseline="05.09",
-        when="2023-08-20T09:58:11Z", sun_azimuth=154.2, sun_elevation=55.0,
-    )  # fmt: skip
+        tile_id="S2B_33TWL_20230820_0_L2A",
+        platform="sentinel-2b",
+        instrument="msi",
+        level="L2A",
+        baseline="05.09",
+        when="2023-08-20T09:58:11Z",
+        sun_azimuth=154.2,
+        sun_elevation=55.0,
+    )
     notes = {
         "tile_id": "identifier; names the outputs of a batch run",
         "datetime": "acquisition, ISO 8601 in UTC",
@@ -132,7 +154,11 @@ def flags() -> str:
         return " or ".join(map(str, numbers))
 
     rows = [
-        (f"`{role}`", layer.coding, ", ".join(f"`{flag}` {shown(numbers)}" for flag, numbers in layer.flags.items()))
+        (
+            f"`{role}`",
+            layer.coding,
+            ", ".join(f"`{flag}` {shown(numbers)}" for flag, numbers in layer.flags.items()),
+        )
         for role, layer in LAYERS.items()
     ]
     return table(("variable", "coding", "flag and its class numbers or bits"), rows)
@@ -142,13 +168,15 @@ def path_fields() -> str:
     """Return the fields of an output path and the attributes that fill them."""
     from geotoolz.io._template import FIELDS
 
-    rows = ((f"`{{{field}}}`", f"`{attr}`" if attr else "the variable's name") for field, attr in FIELDS.items())
+    rows = (
+        (f"`{{{field}}}`", f"`{attr}`" if attr else "the variable's name") for field, attr in FIELDS.items()
+    )
     return table(("field", "filled from"), rows)
 
 
 def _schema(name: str) -> Callable[[], str]:
     def make() -> str:
-        import geotoolz.core as core
+        from geotoolz import core
 
         return str(getattr(core, name).to_markdown())
 

@@ -1,8 +1,8 @@
 """Run the pages of the gallery: percent-format scripts that are page, test and notebook in one.
 
-A page (``docs/gallery/u1-notebook-exploration.py``) consists of cells. ``# %% [markdown]`` starts text, ``# %%``
-starts code. What a code cell prints stands behind it, as lines that start with ``# >>>``, and the tests compare it
-with what it does print:
+A page (``docs/gallery/u1-notebook-exploration.py``) consists of cells. ``# %% [markdown]`` starts text,
+``# %%`` starts code. What a code cell prints stands behind it, as lines that start with ``# >>>``, and the
+tests compare it with what it does print:
 
 - exactly, with ``...`` standing for any text within a line (times, temporary folders);
 - with ``# %% rtol=0.02`` at the head of the cell, numbers may differ by two parts in a hundred;
@@ -35,9 +35,9 @@ CACHE = ROOT / ".cache" / "gallery"
 LARGEST = 300_000  # bytes of one picture
 INDEX = """# Gallery
 
-Each page is a script, `docs/gallery/NAME.py`: the tests run it from top to bottom and compare what it prints with
-what stands here. It says first who needs it, and last when not to use it. Open it in an editor that knows `# %%`
-cells, or run it as it is.
+Each page is a script, `docs/gallery/NAME.py`: the tests run it from top to bottom and compare what it prints
+with what stands here. It says first who needs it, and last when not to use it. Open it in an editor that knows
+`# %%` cells, or run it as it is.
 
 """
 _HEAD = re.compile(r"^# %%(?P<rest>.*)$")
@@ -89,7 +89,7 @@ def pages() -> list[Path]:
     return sorted(FOLDER.glob("*.py"), key=rank)
 
 
-# ---- reading a page --------------------------------------------------------------------------------------------------
+# ---- reading a page ----------------------------------------------------------------------------------------
 
 
 def parse(text: str) -> list[Cell]:
@@ -117,7 +117,7 @@ def parse(text: str) -> list[Cell]:
     return [cell for cell in cells if cell.text]
 
 
-# ---- running a page --------------------------------------------------------------------------------------------------
+# ---- running a page ----------------------------------------------------------------------------------------
 
 
 def run(page: Path, folder: Path, timeout: float = 600) -> Outcome:
@@ -127,7 +127,13 @@ def run(page: Path, folder: Path, timeout: float = 600) -> Outcome:
     cells = parse(page.read_text(encoding="utf-8"))
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     environment["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # Ray's own hook for `uv run` makes tasks hang
-    command = [sys.executable, str(Path(__file__).resolve()), "--child", str(page.resolve()), str(folder.resolve())]
+    command = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--child",
+        str(page.resolve()),
+        str(folder.resolve()),
+    ]
     done = subprocess.run(
         command, cwd=work, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -225,7 +231,7 @@ def squeeze(path: Path, largest: int = LARGEST) -> None:
     plain.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
-# ---- comparing -------------------------------------------------------------------------------------------------------
+# ---- comparing ---------------------------------------------------------------------------------------------
 
 
 def problems(outcome: Outcome) -> list[str]:
@@ -238,7 +244,9 @@ def problems(outcome: Outcome) -> list[str]:
     for cell in outcome.cells:
         if cell.kind != "code" or cell.skipped:
             continue
-        lines = [line.rstrip() for line in cell.printed.rstrip("\n").split("\n")] if cell.printed.strip() else []
+        lines = (
+            [line.rstrip() for line in cell.printed.rstrip("\n").split("\n")] if cell.printed.strip() else []
+        )
         if not same_text(cell.expected, lines, float(cell.options.get("rtol", 0))):
             wanted, got = "\n  ".join(cell.expected) or "(nothing)", "\n  ".join(lines) or "(nothing)"
             found.append(f"the cell at line {cell.line} should print\n  {wanted}\nand printed\n  {got}")
@@ -270,7 +278,7 @@ def _same_line(want: str, got: str, rtol: float) -> bool:
     return re.fullmatch(".*".join(map(re.escape, want.split("..."))), got) is not None
 
 
-# ---- showing ---------------------------------------------------------------------------------------------------------
+# ---- showing -----------------------------------------------------------------------------------------------
 
 
 def rendered(page: Path, outcome: Outcome) -> Rendered:
@@ -297,7 +305,9 @@ def rendered(page: Path, outcome: Outcome) -> Rendered:
     title, _, rest = first.partition("\n")
     lead = next((line for line in rest.strip().split("\n\n") if line), "")
     parts.append(f"---\n\n*This page is the script `docs/gallery/{page.name}`; the tests run it.*\n")
-    return Rendered(title.lstrip("# "), re.sub(r"[*_]", "", " ".join(lead.split())), "\n".join(parts), pictures)
+    return Rendered(
+        title.lstrip("# "), re.sub(r"[*_]", "", " ".join(lead.split())), "\n".join(parts), pictures
+    )
 
 
 def cached(page: Path) -> Rendered:
@@ -344,7 +354,12 @@ def written(page: Path, outcome: Outcome) -> str:
             cell = next(cells)
             lines = cell.printed.rstrip("\n").split("\n") if cell.printed.strip() else []
             lines = cell.expected if cell.skipped else _kept_wildcards(cell.expected, lines)
-            block = block.rstrip("\n") + "\n" + "".join(f"{_EXPECTED} {line}".rstrip() + "\n" for line in lines) + "\n"
+            block = (
+                block.rstrip("\n")
+                + "\n"
+                + "".join(f"{_EXPECTED} {line}".rstrip() + "\n" for line in lines)
+                + "\n"
+            )
         out.append(block)
     return "".join(out).rstrip("\n") + "\n"
 
@@ -353,10 +368,12 @@ def _kept_wildcards(expected: list[str], lines: list[str]) -> list[str]:
     """Return the printed lines, except where the page had a line with ``...`` that matches."""
     if len(expected) != len(lines):
         return lines
-    return [w if "..." in w and _same_line(w, got, 0) else got for w, got in zip(expected, lines, strict=True)]
+    return [
+        w if "..." in w and _same_line(w, got, 0) else got for w, got in zip(expected, lines, strict=True)
+    ]
 
 
-# ---- command line ----------------------------------------------------------------------------------------------------
+# ---- command line ------------------------------------------------------------------------------------------
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Draw docs/assets/readme.png from a simulated scene: as read, clouds masked, NDVI.
 
-    uv run python scripts/readme_picture.py
+uv run python scripts/readme_picture.py
 """
 
 from __future__ import annotations

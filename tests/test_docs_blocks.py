@@ -1,7 +1,7 @@
 """The Python blocks of the guide run, in order, page by page, and print what stands behind them as ``# >>>``.
 
-A block with ``title="path"`` is a file: all files of a page are written into one folder, and its tests are run. A
-block that is not to be run says why in a comment before it: ``<!-- not run: reason -->``.
+A block with ``title="path"`` is a file: all files of a page are written into one folder, and its tests are
+run. A block that is not to be run says why in a comment before it: ``<!-- not run: reason -->``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = [DOCS / "index.md", DOCS / "tile.md", *sorted((DOCS / "guide").glob("*.md")), DOCS / "contributing/new-operator.md"]
+PAGES = [
+    DOCS / "index.md",
+    DOCS / "tile.md",
+    *sorted((DOCS / "guide").glob("*.md")),
+    DOCS / "contributing/new-operator.md",
+]
 FENCE = re.compile(
     r"(?P<before>[^\n]*)\n+```(?P<info>python[^\n]*)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE
 )
@@ -72,7 +77,9 @@ def test_blocks_run_and_print(page, tmp_path, monkeypatch, capsys):
 def test_the_package_of_the_page_passes_its_tests(tmp_path):
     page = DOCS / "contributing" / "new-operator.md"
     files = [block for block in blocks(page) if block.title]
-    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"][
+        "ini_options"
+    ]
     allowed = options["filterwarnings"]
     for block in files:
         path = tmp_path / block.title
@@ -80,9 +87,14 @@ def test_the_package_of_the_page_passes_its_tests(tmp_path):
         path.write_text(block.code, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\naddopts = --import-mode=importlib --doctest-modules -p no:cacheprovider\n"
-        "pythonpath = src\ntestpaths = src tests\nfilterwarnings =\n" + "".join(f"    {line}\n" for line in allowed)
+        "pythonpath = src\ntestpaths = src tests\nfilterwarnings =\n"
+        + "".join(f"    {line}\n" for line in allowed)
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "src"),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"],
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False,
@@ -99,8 +111,9 @@ def test_the_files_of_the_page_are_tidy(tmp_path):
                 path = tmp_path / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.code, encoding="utf-8")
+    options = ["--config", str(ROOT / "pyproject.toml"), "--ignore", "I001"]
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "I001", "."],
+        [sys.executable, "-m", "ruff", "check", *options, "."],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "No module named ruff" in done.stderr:

@@ -18,7 +18,7 @@ sys.path.remove(str(ROOT))
 TILE = docs_tile.PAGE.read_text(encoding="utf-8")
 
 
-# ---- the tile --------------------------------------------------------------------------------------------------------
+# ---- the tile ----------------------------------------------------------------------------------------------
 
 
 def test_tables_of_the_tile_are_what_the_code_says():
@@ -49,7 +49,11 @@ def test_every_quantity_is_told():
     """Every value of `quantity` that stands in the sources has a row in the table."""
     known = set()
     for path in [*ROOT.glob("packages/*/src/**/*.py"), *ROOT.glob("geotoolz-nextgen/src/**/*.py")]:
-        known.update(re.findall(r"""(?<![\w.])"?quantity"?\s*(?:=|:|==|!=)\s*"([a-z_]+)\"""", path.read_text(encoding="utf-8")))
+        known.update(
+            re.findall(
+                r"""(?<![\w.])"?quantity"?\s*(?:=|:|==|!=)\s*"([a-z_]+)\"""", path.read_text(encoding="utf-8")
+            )
+        )
     assert {"dn", "stretched", "flags", "mask", "index"} <= known
     assert {name for name in known if f"| `{name}` |" not in TILE} == set()
 
@@ -65,7 +69,7 @@ def test_every_sensor_and_role_is_told():
         assert f"| `{role}` |" in TILE
 
 
-# ---- the operators ---------------------------------------------------------------------------------------------------
+# ---- the operators -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,12 @@ def test_no_operator_without_a_plan_or_a_reason(entries):
 def test_what_the_reference_says(entries):
     by_name = {entry.name: entry for entry in entries}
     ndvi, box, clip = by_name["NDVI"], by_name["BoxMean"], by_name["PercentileClip"]
-    assert (ndvi.verb, ndvi.writes, ndvi.footprint, ndvi.kind) == ("compute_ndvi", "`ndvi` (float32)", "the pixel", "map")
+    assert (ndvi.verb, ndvi.writes, ndvi.footprint, ndvi.kind) == (
+        "compute_ndvi",
+        "`ndvi` (float32)",
+        "the pixel",
+        "map",
+    )
     assert "`red='red'` *role*" in ndvi.parameters
     assert "Rouse" in ndvi.source
     assert box.footprint == "3 pixels around"
@@ -108,7 +117,7 @@ def test_no_cell_breaks_the_table():
             assert len(re.findall(r"(?<!\\)\|", line)) == 8, line
 
 
-# ---- navigation, README ----------------------------------------------------------------------------------------------
+# ---- navigation, README ------------------------------------------------------------------------------------
 
 
 def test_navigation_names_pages_that_exist():

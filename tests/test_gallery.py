@@ -1,4 +1,4 @@
-"""Every page of the gallery runs from top to bottom and prints what it says; the runner sees when one does not."""
+"""Every page of the gallery runs and prints what it says; the runner sees when one does not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_page_has_the_form(page):
     assert any(cell.expected for cell in cells)
 
 
-# ---- the runner ------------------------------------------------------------------------------------------------------
+# ---- the runner --------------------------------------------------------------------------------------------
 
 HEAD = "# %% [markdown]\n# # T1 · A page\n#\n# What it is *about*.\n\n"
 
@@ -104,7 +104,8 @@ def test_compares_lines(want, got, rtol, same):
 def test_skips_with_the_reason(tmp_path):
     text = (
         "# %% needs=a_module_that_nobody_has\nprint(1)\n# >>> 1\n\n"
-        "# %%\nfrom geotoolz.core.testing import data_path\ndata_path('no such scene')\n\n# %%\nprint(2)\n# >>> 2\n"
+        "# %%\nfrom geotoolz.core.testing import data_path\ndata_path('no such scene')\n\n"
+        "# %%\nprint(2)\n# >>> 2\n"
     )
     page, outcome = run_text(tmp_path, text)
     assert gallery.problems(outcome) == []

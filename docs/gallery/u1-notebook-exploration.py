@@ -13,8 +13,9 @@
 # %%
 import warnings
 
-import geotoolz as gz
 import matplotlib.pyplot as plt
+
+import geotoolz as gz
 from geotoolz.cloud import MaskClouds
 from geotoolz.core import Profile, ShapeTrace, Snapshot, Tap, draw, run
 from geotoolz.core.testing import data_path
@@ -62,7 +63,6 @@ print("median of red:", round(float(tile.red.median()), 3))
 
 # %%
 stretch = gz.freeze(gz.Sequential([PercentileClip(1, 99), MinMax(clip=True)]), MaskClouds()(tile))
-print({band: tuple(round(limit, 3) for limit in pair) for band, pair in stretch[0].limits.items()})
 
 
 def picture(ds, bands=("red", "green", "blue")):
@@ -76,12 +76,16 @@ def show(axis, image, title, **options):
     axis.set_axis_off()
     axis.set_title(title, fontsize=10, loc="left")
     return axis.imshow(image, interpolation_stage="rgba", **options)
+
+
+# %%
+print({band: tuple(round(limit, 3) for limit in pair) for band, pair in stretch[0].limits.items()})
 # >>> {'blue': (0.033, 0.199), 'green': (0.042, 0.208), 'red': (0.025, 0.204), 'nir': (0.15, 0.515)}
 
 # %% alt=The_scene_in_true_colour_and_false_colour
 figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.9), layout="constrained")
 show(axes[0], picture(tile), "red, green, blue")
-show(axes[1], picture(tile, ("nir", "red", "green")), "nir, red, green: vegetation is red");
+show(axes[1], picture(tile, ("nir", "red", "green")), "nir, red, green: vegetation is red")
 
 # %% [markdown]
 # ## The pipeline, with a look inside
@@ -115,7 +119,7 @@ show(axes[0], picture(tile), "as read")
 show(axes[1], picture(kept["masked"]), "after MaskClouds()")
 greens = plt.get_cmap("RdYlGn").with_extremes(bad="0.85")
 ndvi = show(axes[2], result.ndvi, "after NDVI()", cmap=greens, vmin=0, vmax=0.9)
-figure.colorbar(ndvi, ax=axes[2], shrink=0.8, label="NDVI");
+figure.colorbar(ndvi, ax=axes[2], shrink=0.8, label="NDVI")
 
 # %% [markdown]
 # ## Stretching first is refused
@@ -138,7 +142,8 @@ stretched = gz.Sequential([MaskClouds(), PercentileClip(2, 98), MinMax()])(tile)
 by_hand = (stretched.nir - stretched.red) / (stretched.nir + stretched.red)
 difference = abs(by_hand - result.ndvi)
 print(f"median NDVI {float(result.ndvi.median()):.3f}, from stretched bands {float(by_hand.median()):.3f}")
-print(f"{float((difference > 0.1).sum() / difference.notnull().sum()):.0%} of the pixels are off by more than 0.1")
+share = float((difference > 0.1).sum() / difference.notnull().sum())
+print(f"{share:.0%} of the pixels are off by more than 0.1")
 # >>> median NDVI 0.778, from stretched bands 0.629
 # >>> 64% of the pixels are off by more than 0.1
 
@@ -220,7 +225,7 @@ axis.hist(before, 100, (-0.2, 1), color="0.75", label="with clouds")
 axis.hist(after, 100, (-0.2, 1), color="tab:green", alpha=0.8, label="masked")
 axis.set(xlabel="NDVI", ylabel="pixels", xlim=(-0.2, 1))
 axis.spines[["top", "right"]].set_visible(False)
-axis.legend(frameon=False);
+axis.legend(frameon=False)
 
 # %% [markdown]
 # ## When not to use it

@@ -18,13 +18,15 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import geotoolz as gz
 import matplotlib.pyplot as plt
+
+import geotoolz as gz
 from geotoolz.core import ParameterError, draw
 from geotoolz.core.testing import data_path, write_scene
-from geotoolz.io import MetadataWarning, WriteCOG, open_tile
+from geotoolz.io import MetadataWarning, WriteCOG, describe, open_tile
 
-warnings.simplefilter("ignore", MetadataWarning)  # the files were reduced to 120 m; U1 shows what is said of that
+# the files were reduced to 120 m; U1 shows what is said of that
+warnings.simplefilter("ignore", MetadataWarning)
 work = Path(tempfile.mkdtemp())
 archive = data_path("s2_l2a_33TWL_croatia")
 
@@ -112,8 +114,6 @@ print(draw(pipeline))
 # output paths fit, for every scene of the catalog.
 
 # %%
-from geotoolz.io import describe
-
 print(gz.check(pipeline, (describe(catalog.source_of(row)) for row in catalog.iter_rows())))
 # >>> ()
 
@@ -139,19 +139,20 @@ print(report)
 # >>> 5 done, 1 failed in ... s (inline)
 
 # %% [markdown]
-# The broken scene was logged and counted, and the other five are there. Its traceback stands in a log of its own;
+# The broken scene was logged and counted, and the other five are there. Its traceback stands in a log of its own
 # nothing of it was published.
 
 # %%
 for row in report.failed:
     print(row.tile_id, row.status, row.kind, row.error)
-    print(row.message.partition(" cannot be read")[0].rpartition("/")[2], "·", row.message.rpartition("; ")[2])
+    what, advice = row.message.partition(" cannot be read")[0], row.message.rpartition("; ")[2]
+    print(what.rpartition("/")[2], "·", advice)
 
 log = work / "inline" / ".geotoolz" / "logs" / f"{broken.name}.log"
-print("log:", log.read_text().count("Traceback") > 0, "· exit code of the command line:", int(report.exit_code))
+print("Traceback" in log.read_text(), "· exit code of the command line:", int(report.exit_code))
 # >>> S2A_T33E500N5100_20230820_0_L2A failed bad-data ReadError
 # >>> B08.tif · the file may be truncated or corrupt: download or make it again
-# >>> log: True · exit code of the command line: 3
+# >>> True · exit code of the command line: 3
 
 # %%
 for path in sorted((work / "inline").glob("*.tif")):
@@ -182,7 +183,7 @@ for axis, path in zip(axes, dates, strict=True):
     image = axis.imshow(open_tile(path).ndvi, cmap=greens, vmin=0, vmax=0.9, interpolation_stage="rgba")
     axis.set_title(path.stem[-10:], fontsize=10, loc="left")
     axis.set_axis_off()
-figure.colorbar(image, ax=axes, shrink=0.8, label="NDVI");
+figure.colorbar(image, ax=axes, shrink=0.8, label="NDVI")
 
 # %% [markdown]
 # How much was masked, by our mask and by the item's own figure? The mask counts cloud (classes 8 and 9) and cirrus

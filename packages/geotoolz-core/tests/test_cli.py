@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -289,6 +290,8 @@ def test_ctrl_c_drains_and_the_next_run_goes_on(work, ok):
     ) as running:
         line = running.stderr.readline()
         assert json.loads(line)["event"] == "start", line
+        while not list((work / "out").glob("*.tif")) and running.poll() is None:
+            time.sleep(0.02)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err

@@ -8,11 +8,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from geotoolz._cli._console import told
+
 GROUP = "geotoolz.cli"
 
 
 class PlainGroup(TyperGroup):
     """A group whose help shows the first sentence of every command in full."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt is told, Typer itself would leave in silence."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if ctx.parent is None:
+                told("interrupted")
+            raise
 
     def sections(self, ctx: Any) -> list[tuple[str, list[str]]]:
         """Return the titles and commands of the help text."""

@@ -131,7 +131,7 @@ def choose_target(
 
 
 def _refuse_other_ground(grids: Mapping[str, GeoBox], target: Target, origin: str, whole: bool) -> None:
-    """Refuse bands that end elsewhere than the tile by more than a pixel (bands of other pixel sizes do so)."""
+    """Refuse bands that end elsewhere than the tile by more than a pixel of the coarser."""
     wanted = target.geobox.boundingbox
     for name, grid in grids.items():
         have = grid.boundingbox
