@@ -24,8 +24,8 @@ _INTRODUCTION = """# Operators
 
 Every operator that the installed packages announce: what it writes and how far it looks are asked of its
 plan, on the tile that its contract test uses (seven reflectance bands, quality layers, a mask). *Bands* are
-all variables that hold measurements. A parameter marked *role* takes a role, a variable's name or the sensor's own name
-([The tile](../tile.md#roles)).
+all variables that hold measurements. A parameter marked *role* takes a role, a variable's name or the
+sensor's own name ([The tile](../tile.md#roles)).
 """
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\s*$", re.MULTILINE)
 

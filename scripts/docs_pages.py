@@ -1,7 +1,7 @@
 """Write the generated pages of the docs (run by mkdocs-gen-files).
 
-The API pages, one per public module as found in the source; the table of all operators; the tables of tile.md;
-the executed pages of the gallery.
+The API pages, one per public module as found in the source; the table of all operators; the tables of
+tile.md; the executed pages of the gallery.
 """
 
 from __future__ import annotations

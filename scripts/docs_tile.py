@@ -176,9 +176,10 @@ def path_fields() -> str:
 
 def _schema(name: str) -> Callable[[], str]:
     def make() -> str:
-        from geotoolz import core
+        from geotoolz.core import POSTPROCESSED, PREPROCESSED, SEGMENTED
 
-        return str(getattr(core, name).to_markdown())
+        schemas = {schema.name: schema for schema in (PREPROCESSED, SEGMENTED, POSTPROCESSED)}
+        return schemas[name].to_markdown()
 
     return make
 
@@ -190,9 +191,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "tile-attrs": tile_attrs,
     "flags": flags,
     "path-fields": path_fields,
-    "preprocessed": _schema("PREPROCESSED"),
-    "segmented": _schema("SEGMENTED"),
-    "postprocessed": _schema("POSTPROCESSED"),
+    "preprocessed": _schema("preprocessed"),
+    "segmented": _schema("segmented"),
+    "postprocessed": _schema("postprocessed"),
 }
 
 

@@ -36,8 +36,8 @@ LARGEST = 300_000  # bytes of one picture
 INDEX = """# Gallery
 
 Each page is a script, `docs/gallery/NAME.py`: the tests run it from top to bottom and compare what it prints
-with what stands here. It says first who needs it, and last when not to use it. Open it in an editor that knows
-`# %%` cells, or run it as it is.
+with what stands here. It says first who needs it, and last when not to use it. Open it in an editor that
+knows `# %%` cells, or run it as it is.
 
 """
 _HEAD = re.compile(r"^# %%(?P<rest>.*)$")

@@ -12,15 +12,17 @@ from geotoolz.core import (
     Operator,
     Plan,
     QuantityError,
+    State,
     TileError,
     TileOperator,
     TileSpec,
     VarSpec,
     chosen_bands,
+    join_path,
 )
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core import Builder
 
 
 def fill_value(name: str, spec: VarSpec, needed_by: str) -> np.generic[Any]:
@@ -93,13 +95,10 @@ class ApplyMask(TileOperator):
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit the mask's operator if there is one, then fill the bands."""
-        from geotoolz.core._compile import State
-        from geotoolz.core._operator import join
-
         bands = chosen_bands(state.spec, self.bands, type(self).__name__)
         if isinstance(self.mask, str):
             return builder.apply(self, self._plan(state.spec, bands, self.mask), state, path)
-        after = builder.emit(self.mask, state, join(path, "mask"))
+        after = builder.emit(self.mask, state, join_path(path, "mask"))
         made = [n for n, slot in after.slots.items() if state.slots.get(n) != slot]
         if len(made) != 1:
             raise TileError(

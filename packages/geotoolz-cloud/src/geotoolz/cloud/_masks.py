@@ -16,8 +16,8 @@ from geotoolz.core import (
     Role,
     TileSpec,
     VarSpec,
+    nearest,
 )
-from geotoolz.core._errors import nearest
 
 
 def bit_pattern(bits: Iterable[int]) -> np.int64:

@@ -115,9 +115,9 @@ def _root_errno(exc: BaseException) -> int | None:
     current: BaseException | None = exc
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        number = getattr(current, "errno", None)
-        if isinstance(number, int):
-            return number
+        # GDAL's exceptions have an errno too, with numbers of GDAL's own: 4, "open failed", is no EINTR
+        if isinstance(current, OSError) and isinstance(current.errno, int):
+            return current.errno
         current = current.__cause__ or current.__context__
     return None
 

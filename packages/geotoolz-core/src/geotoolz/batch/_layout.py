@@ -102,8 +102,10 @@ class Layout:
                 folder.mkdir(parents=True, exist_ok=True)
             for folder in (self.out, self.items, self.private):
                 probe = folder / f".probe-{os.getpid()}"
-                probe.write_bytes(b"geotoolz")
-                probe.unlink()
+                try:
+                    probe.write_bytes(b"geotoolz")
+                finally:
+                    probe.unlink(missing_ok=True)  # a full disk takes the name and not the bytes
         except OSError as exc:
             raise WriteError(
                 f"output folder {str(self.out)!r} cannot be written: {exc.strerror or exc}",

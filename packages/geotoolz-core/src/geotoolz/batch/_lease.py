@@ -95,7 +95,10 @@ def is_running(out: Path) -> bool:
 
 
 def _is_held(path: Path) -> bool:
-    fd = _open(path)
+    try:
+        fd = os.open(path, os.O_RDONLY)  # looking must work in a folder that cannot be written
+    except OSError:
+        return False  # gone, or not ours to look at
     try:
         return not _lock(fd)
     finally:

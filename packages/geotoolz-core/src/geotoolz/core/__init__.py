@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geotoolz.core._as_tile import TileChangedWarning, as_tile
 from geotoolz.core._branch import Branch
+from geotoolz.core._builder import Builder, State
 from geotoolz.core._check import Finding, check
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, compile
 from geotoolz.core._config import from_config, to_config
@@ -30,6 +31,7 @@ from geotoolz.core._errors import (
     UnknownOperatorError,
     UntrustedOperatorError,
     WriteError,
+    nearest,
 )
 from geotoolz.core._extent import Extent
 from geotoolz.core._footprint import ALL, POINT, WHOLE, Footprint
@@ -44,6 +46,7 @@ from geotoolz.core._load import dump, load, load_sandboxed, save
 from geotoolz.core._map import Map, TileOperator
 from geotoolz.core._observers import Observer, Profile, ShapeTrace, Snapshot
 from geotoolz.core._operator import Operator, Role
+from geotoolz.core._operator import join as join_path
 from geotoolz.core._quantity import (
     chosen_bands,
     image_bands,
@@ -76,6 +79,7 @@ __all__ = [
     "Assertion",
     "BatchError",
     "Branch",
+    "Builder",
     "Call",
     "CatalogError",
     "ConfigError",
@@ -120,6 +124,7 @@ __all__ = [
     "ShapeTrace",
     "Sink",
     "Snapshot",
+    "State",
     "Switch",
     "Tap",
     "TileChangedWarning",
@@ -147,10 +152,12 @@ __all__ = [
     "image_bands",
     "is_flags",
     "is_surface_reflectance",
+    "join_path",
     "json_schema",
     "kernel",
     "load",
     "load_sandboxed",
+    "nearest",
     "pixelwise",
     "registered_operators",
     "require_physical",

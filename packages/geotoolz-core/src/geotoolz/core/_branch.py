@@ -15,7 +15,7 @@ from geotoolz.core._specs import VarSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 class Branch(TileOperator):
@@ -57,7 +57,7 @@ class Branch(TileOperator):
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit every branch from the same state and merge the new variables."""
-        from geotoolz.core._compile import State
+        from geotoolz.core._builder import State
 
         variables: dict[str, VarSpec] = dict(state.spec.variables)
         slots: dict[str, int] = dict(state.slots)

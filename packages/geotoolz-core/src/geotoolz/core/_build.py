@@ -7,7 +7,8 @@ from typing import Any
 
 import xarray as xr
 
-from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, State
+from geotoolz.core._builder import State
+from geotoolz.core._compile import CONFIG_HASH_ATTR, Program
 from geotoolz.core._errors import TileError
 from geotoolz.core._grid import GRID_MAPPING
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core._compile import Instruction, Program, Reduction
+from geotoolz.core._builder import Instruction, Reduction
+from geotoolz.core._compile import Program
 from geotoolz.core._errors import TileError
 from geotoolz.core._extent import Extent
 

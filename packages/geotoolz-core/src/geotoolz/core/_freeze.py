@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from geotoolz.core._compile import Program, Reduction, Unfrozen, compile
+from geotoolz.core._builder import Reduction, Unfrozen
+from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ParameterError, TileError
 from geotoolz.core._execute import Job
 from geotoolz.core._operator import Operator, join

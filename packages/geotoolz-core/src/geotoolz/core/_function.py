@@ -11,7 +11,7 @@ from geotoolz.core._errors import ConfigError, ExecutorError
 from geotoolz.core._map import TileOperator
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 class _Opaque(TileOperator, abstract=True):

@@ -15,7 +15,7 @@ from geotoolz.core._operator import Operator, join
 from geotoolz.core._specs import TileSpec, VarSpec
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class Merge(Join):
 
     def emit_join(self, builder: Builder, states: Mapping[str, State], path: str) -> State:
         """Merge the descriptions; no pixel is touched."""
-        from geotoolz.core._compile import State
+        from geotoolz.core._builder import State
 
         first = next(iter(states.values()))
         variables: dict[str, VarSpec] = {}

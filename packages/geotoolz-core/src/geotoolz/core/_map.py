@@ -11,7 +11,7 @@ from geotoolz.core._operator import Operator
 from geotoolz.core._specs import Plan, TileSpec
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
     from geotoolz.core._graph import Node
 
 

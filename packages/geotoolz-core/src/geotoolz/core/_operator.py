@@ -13,7 +13,7 @@ from geotoolz.core._frozen import FrozenMapping, frozen, thawed
 if TYPE_CHECKING:
     import pydantic
 
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 Self = TypeVar("Self", bound="Operator")
 

@@ -12,7 +12,7 @@ from geotoolz.core._operator import Operator
 from geotoolz.core._specs import Plan, TileSpec
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 F = TypeVar("F", bound="Freezable")
 
@@ -57,7 +57,7 @@ class Reduce(Operator, abstract=True):
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Register the statistic; the tile passes unchanged."""
-        from geotoolz.core._compile import Reduction
+        from geotoolz.core._builder import Reduction
 
         plan = self.plan(state.spec)
         builder.note(path, self, plan.notes)
@@ -113,7 +113,7 @@ class Freezable(Map, abstract=True):
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Add the calls; remember that statistics are missing."""
-        from geotoolz.core._compile import Unfrozen
+        from geotoolz.core._builder import Unfrozen
 
         if not self.is_frozen:
             builder.unfrozen.append(Unfrozen(path, self, state))

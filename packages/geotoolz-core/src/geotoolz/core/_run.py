@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from geotoolz.core._build import build_dataset
-from geotoolz.core._compile import Program, Reduction, compile
+from geotoolz.core._builder import Reduction
+from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ExecutorError, ParameterError, TileError
 from geotoolz.core._execute import Array, Fetch, Job, native, run_window
 from geotoolz.core._extent import Extent, check_cover, row_blocks, windows

@@ -13,7 +13,7 @@ from geotoolz.core._operator import Operator, join
 from geotoolz.core._sink import Sink
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 class Sequential(TileOperator):

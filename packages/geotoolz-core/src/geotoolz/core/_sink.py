@@ -10,7 +10,7 @@ from geotoolz.core._map import TileOperator
 from geotoolz.core._specs import TileSpec
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 class Sink(TileOperator, abstract=True):

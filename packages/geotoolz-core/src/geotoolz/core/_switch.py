@@ -16,7 +16,7 @@ from geotoolz.core._specs import TileSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core._builder import Builder, State
 
 
 class Switch(TileOperator):

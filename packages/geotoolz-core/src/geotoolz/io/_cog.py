@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +100,7 @@ def write_cogs(
             path = Path(name)
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
             ready.append((temporary, path))
-            with _write_errors(path):
+            with _write_errors(path, sum(layer.pixels.nbytes for layer in layers)):
                 if path.is_dir():
                     raise IsADirectoryError(f"{path} is a folder")
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +129,7 @@ def _encode(
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def _write_errors(path: Path, size: int = 0) -> Iterator[None]:
     """Turn the errors of the file system and of GDAL into `WriteError`."""
     from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through; no RasterioError
     from rasterio.errors import RasterioError
@@ -136,11 +138,26 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except (OSError, RasterioError, CPLE_BaseError) as error:
         said = error.found if isinstance(error, GeotoolzError) else _reason(error)
-        raise WriteError(
+        free = _free(path.parent)
+        full = free is not None and free < size  # GDAL does not say that a disk is full
+        if full:
+            said += f"; {free} bytes are free there for {size} bytes of pixels"
+        refused = WriteError(
             f"{path} could not be written: {said}",
             expected="free space and the right to write",
             fix=f"check that {path.parent} is a folder that can be written and that its disk has space",
-        ) from error
+        )
+        number = error.errno if isinstance(error, OSError) else None  # GDAL's errno is another count
+        refused.errno = errno.ENOSPC if full else number
+        raise refused from error
+
+
+def _free(folder: Path) -> int | None:
+    """Return the bytes that are free for a folder, None where nobody knows."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def _commit(temporary: Path, path: Path) -> None:

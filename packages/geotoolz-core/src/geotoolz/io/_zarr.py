@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,18 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
             fix=f"check that {target.parent} can be written and has space",
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(temporary)
+        _remove(old)
     return str(target)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; after an error zarr's threads go on writing into it for a moment."""
+    for _ in range(100):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.02)
 
 
 def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:

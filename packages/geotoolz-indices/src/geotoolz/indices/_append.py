@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geotoolz.core import Operator, ParameterError, TileError, TileOperator
+from geotoolz.core import Operator, ParameterError, State, TileError, TileOperator, join_path
 
 if TYPE_CHECKING:
-    from geotoolz.core._compile import Builder, State
+    from geotoolz.core import Builder
 
 
 class AppendIndex(TileOperator):
@@ -43,10 +43,7 @@ class AppendIndex(TileOperator):
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit the index and rename what it made."""
-        from geotoolz.core._compile import State
-        from geotoolz.core._operator import join
-
-        after = builder.emit(self.index, state, join(path, "index"))
+        after = builder.emit(self.index, state, join_path(path, "index"))
         made = [n for n, slot in after.slots.items() if state.slots.get(n) != slot]
         lost = [n for n in state.slots if n not in after.slots]
         if len(made) != 1 or lost:

@@ -42,8 +42,7 @@ def compute(
 
 def _operator(index: str, name: str | None) -> Operator:
     """Return the operator of an index as the user wrote it."""
-    from geotoolz.core import ParameterError
-    from geotoolz.core._errors import nearest
+    from geotoolz.core import ParameterError, nearest
     from geotoolz.indices import NDVI, NDWI, NormalizedDifference
 
     first, slash, second = index.partition("/")

@@ -7,8 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from geotoolz.core import POSTPROCESSED, PREPROCESSED, SEGMENTED, Assertion, ParameterError, Plan, TileSpec
-from geotoolz.core._errors import nearest
+from geotoolz.core import (
+    POSTPROCESSED,
+    PREPROCESSED,
+    SEGMENTED,
+    Assertion,
+    ParameterError,
+    Plan,
+    TileSpec,
+    nearest,
+)
 from geotoolz.qc._base import OnFail, fail
 
 _SCHEMAS = {schema.name: schema for schema in (PREPROCESSED, SEGMENTED, POSTPROCESSED)}
