@@ -138,3 +138,20 @@ def test_readme_is_short_and_has_a_picture_and_two_commands():
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     assert pictures == ["docs/assets/readme.png"]
     assert (ROOT / pictures[0]).stat().st_size <= 300_000
+
+
+def test_operators_have_their_signature_in_the_docs():
+    griffe = pytest.importorskip("griffe")
+    sys.path.insert(0, str(ROOT))
+    extension = importlib.import_module("scripts.griffe_operators").OperatorSignatures
+    sys.path.remove(str(ROOT))
+    sources = [str(path) for path in [*ROOT.glob("packages/*/src"), ROOT / "geotoolz-nextgen/src"]]
+    loader = griffe.GriffeLoader(search_paths=sources, extensions=griffe.load_extensions(extension))
+    package = loader.load("geotoolz")
+    ndvi, clip = package["indices.NDVI"], package["radiometry.PercentileClip"]
+    assert [(p.name, p.default) for p in ndvi.parameters][1:] == [
+        ("red", "'red'"),
+        ("nir", "'nir'"),
+        ("name", "'ndvi'"),
+    ]
+    assert [p.name for p in clip.parameters][1:] == ["p_min", "p_max", "bands", "limits", "scope"]

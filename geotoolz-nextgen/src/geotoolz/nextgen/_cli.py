@@ -65,7 +65,6 @@ def _ask(address: str, workers: int | None, timeout: float) -> dict[str, Any]:
     from geotoolz.nextgen import RayEngine
 
     begun = time.monotonic()
-    _knock(address)
     engine = RayEngine(workers, address=address)
     clean = False
     try:
@@ -97,31 +96,6 @@ def _ask(address: str, workers: int | None, timeout: float) -> dict[str, Any]:
         "worker": completions[0].value,
         "seconds": time.monotonic() - begun,
     }
-
-
-def _knock(address: str) -> None:
-    """Refuse an address where nobody listens: Ray itself would try for many minutes.
-
-    Raises
-    ------
-    ExecutorError
-        If no connection can be made.
-    """
-    import socket
-
-    from geotoolz.core import ExecutorError
-
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return  # "local", "auto": Ray knows
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise ExecutorError(
-            f"nobody answers at {address!r}: {error}",
-            expected="the address of a running Ray, as `ray start --head` prints it",
-            fix="start one there, or use --address local",
-        ) from error
 
 
 def _cluster() -> dict[str, Any]:

@@ -133,6 +133,7 @@ class RayEngine:
             self._running[reference] = (ticket, timeout, time.monotonic())
 
     def _connect(self) -> None:
+        _knock(self.address)
         ray = _import_ray(private=self.address == "local")
         if not ray.is_initialized():
             self._init(ray)
@@ -198,6 +199,31 @@ class RayEngine:
             ):
                 self._cancelled.add(reference)
                 ray.cancel(reference, force=True)
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would try for many minutes.
+
+    Raises
+    ------
+    BatchError
+        If no connection can be made.
+    """
+    import socket
+
+    from geotoolz.core import BatchError
+
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # "local", "auto": Ray knows
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise BatchError(
+            f"nobody answers at {address!r}: {error}",
+            expected="the address of a running Ray, as `ray start --head` prints it",
+            fix="start one there, or use the address 'local'",
+        ) from error
 
 
 def _import_ray(*, private: bool) -> Any:

@@ -106,13 +106,13 @@ def test_any_parameters_come_back(names: list[str], limits: dict[str, tuple[floa
         (
             ("radius", "raduis"),
             ParameterError,
-            ["line 5", "operators[1]", "'raduis'", "did you mean 'radius'"],
+            ["line 6", "operators[1]", "'raduis'", "did you mean 'radius'"],
         ),
-        (("radius: 2", "radius: two"), ParameterError, ["line 5", "radius='two'"]),
+        (("radius: 2", "radius: two"), ParameterError, ["line 6", "radius='two'"]),
         (("radius: 2", "radius: '2'"), ParameterError, ["radius='2'"]),
         (("radius: 2", "radius: 2\n  radius: 3"), ConfigError, ["line 7", "'radius' stands twice"]),
         (("  names: [red, nir]\n", ""), ParameterError, ["line 3", "lacks its parameter 'names'"]),
-        (("names: [red, nir]", "names: {}"), ParameterError, ["line 3", "names"]),
+        (("names: [red, nir]", "names: {}"), ParameterError, ["line 4", "names"]),
         (("_target_: geotoolz.core.Sequential\n", ""), ConfigError, ["_target_"]),
     ],
     ids=lambda v: repr(v)[:50],
@@ -161,7 +161,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="UTF-8"):
         load(tmp_path / "b.yaml")
     (tmp_path / "c.yaml").write_text(TEXT.replace("radius", "raduis"))
-    with pytest.raises(ParameterError, match=r"c\.yaml: line 5, operators\[1\]"):
+    with pytest.raises(ParameterError, match=r"c\.yaml: line 6, operators\[1\]"):
         load(tmp_path / "c.yaml")
 
 

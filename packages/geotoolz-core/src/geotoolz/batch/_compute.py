@@ -64,7 +64,14 @@ class Made:
 
     def write(self, out: Path, staged: Path) -> None:
         """Let the sink write below `staged`, in the tree that it asked for below `out`."""
-        staged_sink(self.sink, out, staged).write(self.tile, created=self.created)
+        tile = self.tile.copy()
+        tile.attrs = {name: value for name, value in tile.attrs.items() if not _of_the_source(name)}
+        staged_sink(self.sink, out, staged).write(tile, created=self.created)
+
+
+def _of_the_source(name: str) -> bool:
+    """Whether an attribute describes the input's files: its extensions' fields, its ground distance."""
+    return name == "gsd" or (":" in name and not name.startswith("geotoolz:"))
 
 
 def compute_tile(op: Operator, task: TileTask, clock: Clock) -> Made:

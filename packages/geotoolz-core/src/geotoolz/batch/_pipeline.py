@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ._commit import clean_leftovers
 from ._driver import StopReason
-from ._engine import Engine
+from ._engine import Engine, get_engine
 from ._fingerprint import Stamp, fingerprint, task_key
 from ._journal import Journal, replay
 from ._layout import Layout
@@ -208,6 +208,7 @@ class CatalogPipeline:
                 engine="none",
                 write=not (self.out / "report.json").exists(),
             )
+        get_engine(self.engine, self.n_workers)  # an unknown one is told before anything is made
         self._layout.make()
         with Lease(self._layout, self.shard), Journal(self._layout.journal(self.shard)) as journal:
             work = Work(self, journal, rows)

@@ -50,9 +50,9 @@ class Work:
             versions=code_versions(),
             pid=os.getpid(),
         )
-        self.progress.start(len(tasks), len(self.rows) - len(tasks), engine.name)
         told = "stopping: the running tiles are finished first; Ctrl-C again stops at once"
         with Interrupts(lambda: self.progress.note("interrupt", told)) as interrupts:
+            self.progress.start(len(tasks), len(self.rows) - len(tasks), engine.name)
             driver = Driver(
                 engine,
                 policy=job.retries,

@@ -148,7 +148,9 @@ class _Loader:
     def _located(self, error: GeotoolzError, path: str) -> GeotoolzError:
         if getattr(error, "path", None) is not None:
             return error
-        line = self.line_of(path)
+        parameter = getattr(error, "parameter", None)
+        line = self.line_of(join(path, parameter)) if parameter else None
+        line = self.line_of(path) if line is None else line
         where = [f"line {line}"] if line is not None else []
         where += [path] if path else []
         located = error.prefixed(", ".join(where)) if where else error

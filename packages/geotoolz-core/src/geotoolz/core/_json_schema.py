@@ -40,12 +40,21 @@ def json_schema(cls: type[Operator] | None = None) -> dict[str, Any]:
         defs[path] = _operator_schema(path, one, defs)
     defs["Operator"] = {"oneOf": [{"$ref": f"#/$defs/{path}"} for path in operators]}
     root = "Operator" if cls is None else cls.target()
+    if cls is not None and not _mentions(defs[root], "#/$defs/Operator"):
+        defs = {root: defs[root], **({"Ref": defs["Ref"]} if _mentions(defs[root], "#/$defs/Ref") else {})}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "geotoolz pipeline",
         "$ref": f"#/$defs/{root}",
         "$defs": defs,
     }
+
+
+def _mentions(schema: Any, reference: str) -> bool:
+    """Whether a schema refers to a definition."""
+    if isinstance(schema, dict):
+        return schema.get("$ref") == reference or any(_mentions(v, reference) for v in schema.values())
+    return isinstance(schema, list) and any(_mentions(v, reference) for v in schema)
 
 
 def _operator_schema(path: str, cls: type[Operator], defs: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from geotoolz.core._ref import Ref
 from geotoolz.core._yaml import Limits, dump_yaml, parse, scalar
 
 UNTRUSTED_TAGS = frozenset({"loads_code", "reads_files", "writes_files"})
-_PLACE = re.compile(r"\$\{([^{}:]+)(?::([^{}]*))?\}")
+# $${ stands for a literal ${
+_PLACE = re.compile(r"(?<!\$)\$\{([^{}:]+)(?::([^{}]*))?\}")
 
 
 def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None = None) -> Operator:
@@ -139,7 +140,16 @@ def dump(op: Operator, *, defaults: bool = False) -> str:
     ConfigError
         If a step cannot be saved (`Tap`).
     """
-    return dump_yaml(to_config(op, defaults=defaults))
+    return dump_yaml(_escaped(to_config(op, defaults=defaults)))
+
+
+def _escaped(value: Any) -> Any:
+    """Return plain values with every literal ``${`` written as ``$${``."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
 
 
 def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
@@ -164,7 +174,7 @@ def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
         bound = _collected_refs(config, target)
         path = target / "pipeline.yaml"
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(dump_yaml(bound), encoding="utf-8")
+        part.write_text(dump_yaml(_escaped(bound)), encoding="utf-8")
         part.replace(path)
     except OSError as error:
         if isinstance(error, GeotoolzError):
@@ -199,7 +209,8 @@ def interpolate(
     whole = _PLACE.fullmatch(value)
     if whole:
         return _lookup(whole, variables, env, line_of(path))
-    return _PLACE.sub(lambda m: str(_lookup(m, variables, env, line_of(path))), value)
+    filled = _PLACE.sub(lambda m: str(_lookup(m, variables, env, line_of(path))), value)
+    return filled.replace("$${", "${")
 
 
 def _lookup(match: re.Match[str], variables: Mapping[str, Any], env: bool, line: int | None) -> Any:

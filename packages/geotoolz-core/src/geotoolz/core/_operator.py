@@ -278,7 +278,14 @@ def _parameter_error(cls: type[Operator], error: pydantic.ValidationError) -> Pa
         place = ".".join(str(part) for part in item["loc"] if not str(part).endswith("]"))
         given = item.get("input")
         details.append(f"{place}={_clip(given)}: {item['msg'][0].lower()}{item['msg'][1:]}")
-    return ParameterError(f"{cls.__name__} cannot be made: " + "; ".join(details))
+    first = str(error.errors(include_url=False)[0]["loc"][0])
+    return _about(first, ParameterError(f"{cls.__name__} cannot be made: " + "; ".join(details)))
+
+
+def _about(parameter: str, error: ParameterError) -> ParameterError:
+    """Mark an error with the parameter that it is about, so that a loader finds its line."""
+    error.parameter = parameter  # type: ignore[attr-defined]
+    return error
 
 
 def _clip(value: Any, length: int = 60) -> str:
@@ -297,10 +304,13 @@ def check_parameter_names(cls: type[Operator], given: Mapping[str, Any]) -> None
     known = {f.name: f for f in dataclasses.fields(cls)}
     for name in given:
         if name not in known:
-            raise ParameterError(
-                f"{cls.__name__} has no parameter {name!r}{nearest(name, known)}",
-                expected=f"{', '.join(known) or 'none'}",
-                fix="correct the name, or leave it out",
+            raise _about(
+                name,
+                ParameterError(
+                    f"{cls.__name__} has no parameter {name!r}{nearest(name, known)}",
+                    expected=f"{', '.join(known) or 'none'}",
+                    fix="correct the name, or leave it out",
+                ),
             )
     for name, field in known.items():
         if name not in given and field.default is _MISSING and field.default_factory is _MISSING:

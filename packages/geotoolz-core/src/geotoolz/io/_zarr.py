@@ -58,23 +58,25 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
             target.replace(old)
         temporary.replace(target)
     except OSError as error:
+        _remove_while_written(temporary)
         raise WriteError(
             f"{target} could not be written: {error}",
             expected="free space and the right to write",
             fix=f"check that {target.parent} can be written and has space",
         ) from error
     finally:
-        _remove(temporary)
-        _remove(old)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return str(target)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; after an error zarr's threads go on writing into it for a moment."""
-    for _ in range(100):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
+def _remove_while_written(folder: Path) -> None:
+    """Remove a folder into which zarr's threads still write: again, until it stays away for half a second."""
+    quiet, limit = time.monotonic() + 0.5, time.monotonic() + 10.0
+    while (now := time.monotonic()) < min(quiet, limit):
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            quiet = now + 0.5
         time.sleep(0.02)
 
 
