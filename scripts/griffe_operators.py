@@ -1,7 +1,7 @@
 """Give operators their signature in the docs.
 
-Operators are frozen dataclasses without a decorator (their base class sees to it), which griffe cannot know: it
-would show ``NDVI()`` and call every documented parameter unknown.
+Operators are frozen dataclasses without a decorator (their base class sees to it), which griffe cannot know:
+it would show ``NDVI()`` and call every documented parameter unknown.
 """
 
 from __future__ import annotations

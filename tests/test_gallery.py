@@ -19,6 +19,7 @@ PAGES = gallery.pages()
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_prints_what_it_says(page, tmp_path):
+    pytest.importorskip("matplotlib")  # of the docs group
     outcome = gallery.run(page, tmp_path)
     if outcome.skipped:
         pytest.skip(outcome.skipped)
@@ -54,6 +55,7 @@ def run_text(tmp_path, text):
 
 
 def test_prints_values_and_pictures(tmp_path):
+    pytest.importorskip("matplotlib")
     text = (
         "# %%\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);\nprint('a\\nb')\n# >>> a\n# >>> b\n\n"
         "# %% hidden\nx = 2\n\n# %%\nx + 1\n# >>> 3\n"

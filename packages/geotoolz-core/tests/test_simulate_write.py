@@ -18,7 +18,7 @@ def item_of(folder):
 
 
 def test_files_hold_the_scene(tmp_path):
-    ds = simulate_scene((70, 300), cloud_cover=0.3, nodata_edge=True)
+    ds = simulate_scene((70, 300), cloud_cover=0.3, nodata_edge=True, raw=True)
     out = write_scene(ds, tmp_path)
     assert out == tmp_path / ds.attrs["tile_id"]
     names = {p.name for p in out.glob("*.tif")}
@@ -38,7 +38,7 @@ def test_files_hold_the_scene(tmp_path):
 
 
 def test_the_item_tells_what_was_simulated(tmp_path):
-    ds = simulate_scene((120, 120), cloud_cover=0.3, truth=True, nodata_edge=True)
+    ds = simulate_scene((120, 120), cloud_cover=0.3, truth=True, nodata_edge=True, raw=True)
     item = item_of(write_scene(ds, tmp_path))
     p = item["properties"]
     valid = ds.scl.values != 0
@@ -124,7 +124,7 @@ def test_nothing_to_write_is_refused(tmp_path):
 
 
 def test_arguments_are_written_strip_by_strip_to_the_same_files(tmp_path):
-    options = {"shape": (530, 40), "cloud_cover": 0.4, "truth": True, "nodata_edge": True}
+    options = {"shape": (530, 40), "cloud_cover": 0.4, "truth": True, "nodata_edge": True, "raw": True}
     whole = write_scene(simulate_scene(**options), tmp_path / "whole")
     strips = write_scene(options, tmp_path / "strips")
     names = {p.name for p in whole.iterdir()}

@@ -48,6 +48,13 @@ class Encoding:
     blocksize: int = 512
     overviews: str = "average"
 
+    def room(self, layers: Sequence[Layer]) -> int:
+        """Return the bytes that writing may take at most: whole blocks, overviews, GDAL's copy of them."""
+        side = self.blocksize
+        blocks = sum(-(-n // side) * -(-m // side) * k for n, m, k in
+                     ((*layer.pixels.shape, layer.pixels.itemsize) for layer in layers))  # fmt: skip
+        return 2 * blocks * side * side
+
     def options(self, layers: Sequence[Layer]) -> dict[str, str]:
         """Return GDAL's creation options."""
         classes = any(layer.categorical for layer in layers)
@@ -100,7 +107,7 @@ def write_cogs(
             path = Path(name)
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
             ready.append((temporary, path))
-            with _write_errors(path, sum(layer.pixels.nbytes for layer in layers)):
+            with _write_errors(path, encoding.room(layers)):
                 if path.is_dir():
                     raise IsADirectoryError(f"{path} is a folder")
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +148,7 @@ def _write_errors(path: Path, size: int = 0) -> Iterator[None]:
         free = _free(path.parent)
         full = free is not None and free < size  # GDAL does not say that a disk is full
         if full:
-            said += f"; {free} bytes are free there for {size} bytes of pixels"
+            said += f"; {free} bytes are free there, writing may take {size}"
         refused = WriteError(
             f"{path} could not be written: {said}",
             expected="free space and the right to write",

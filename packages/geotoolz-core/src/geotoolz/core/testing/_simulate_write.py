@@ -34,7 +34,8 @@ def write_scene(
     ----------
     scene : xarray.Dataset, mapping of int to Dataset, or mapping of str
         What `simulate_scene` returned (also with ``native=True``), or the arguments to call it with:
-        then it is simulated and written strip by strip, and may be of any size.
+        then it is simulated and written strip by strip, as digital numbers unless ``raw`` is False,
+        and may be of any size.
     folder : str or Path
         The scene becomes the folder ``<tile_id>`` in it.
     item : bool
@@ -97,7 +98,8 @@ def _layers(scene: xr.Dataset | Mapping[int, xr.Dataset] | Mapping[str, Any]) ->
     elif scene and all(isinstance(v, xr.Dataset) for v in scene.values()):
         tiles = list(scene.values())
     else:
-        options: dict[str, Any] = {str(k): v for k, v in scene.items()}
+        # archives hold digital numbers
+        options: dict[str, Any] = {"raw": True, **{str(k): v for k, v in scene.items()}}
         if not options.get("native"):
             return [_streamed(options)]
         made: Any = simulate_scene(**options)
