@@ -13,6 +13,7 @@ from geotoolz.core import (
     Branch,
     Graph,
     Input,
+    Merge,
     NotFrozenError,
     ParameterError,
     Sequential,
@@ -23,6 +24,7 @@ from geotoolz.core import (
     load,
     run,
 )
+from geotoolz.core.testing import contract_tile
 from geotoolz.radiometry import BoxMean, MinMax, PercentileClip, SelectBands, ToFloat32
 
 Make = Callable[..., xr.Dataset]
@@ -142,3 +144,18 @@ def test_one_tile_without_any_valid_pixel(make: Make) -> None:
         assert np.isnan(nothing.limits["red"]).all()  # type: ignore[index]
         assert nothing(good).red.isnull().all()
         assert load(dump(nothing)) == nothing
+
+
+def test_a_graph_with_several_inputs_is_frozen_on_its_inputs() -> None:
+    scene, other = Input("scene"), Input("other")
+    graph = Graph(
+        {"scene": scene, "other": other},
+        outputs={"both": Merge(prefix=True)(MinMax(("red",), scope="catalog")(scene), other)},
+    )
+    tiles = {"scene": contract_tile((9, 11), seed=1), "other": contract_tile((9, 11), seed=2)}
+    with pytest.raises(NotFrozenError):
+        graph(**tiles)
+    frozen = freeze(graph, tiles)
+    limits = frozen.nodes["minmax"]["operator"].limits
+    assert limits == {"red": (float(tiles["scene"].red.min()), float(tiles["scene"].red.max()))}
+    assert float(frozen(**tiles)["both"].minmax_red.max()) == 1.0

@@ -17,7 +17,8 @@ from geotoolz.core._reduce import not_frozen
 from geotoolz.core._specs import TileSpec
 
 T = TypeVar("T", bound=Operator)
-Loader = Callable[[], xr.Dataset]
+Tiles = xr.Dataset | Mapping[str, xr.Dataset]
+Loader = Callable[[], Tiles]
 
 
 def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
@@ -31,7 +32,8 @@ def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
     op : Operator
         A pipeline with unfrozen steps (`PercentileClip`, `MinMax`, …).
     data : xarray.Dataset, or iterable
-        One tile; or several tiles, zero-argument functions that load one, or objects with a
+        One tile (for a graph with several inputs a mapping of tiles by name); or several such,
+        zero-argument functions that load one, or objects with a
         ``load()`` method such as the slices of a catalog. Tiles are loaded one at a time and more
         than once; only the loadable forms keep memory bounded.
     threads : int
@@ -90,16 +92,21 @@ def freeze_on_tile(
 
 
 def _loaders(data: xr.Dataset | Iterable[Any]) -> list[Loader]:
-    if isinstance(data, xr.Dataset):
-        return [lambda: data]
+    if isinstance(data, xr.Dataset) or _is_inputs(data):
+        return [_loader(data)]
     loaders = [_loader(item) for item in data]
     if not loaders:
         raise ParameterError("there is no tile to freeze on", expected="one tile at least")
     return loaders
 
 
+def _is_inputs(data: Any) -> bool:
+    """Whether this is a mapping of tiles: the inputs of a graph."""
+    return isinstance(data, Mapping) and bool(data) and all(isinstance(v, xr.Dataset) for v in data.values())
+
+
 def _loader(item: Any) -> Loader:
-    if isinstance(item, xr.Dataset):
+    if isinstance(item, xr.Dataset) or _is_inputs(item):
         return lambda: item
     load = getattr(item, "load", item)
     if not callable(load):
@@ -109,9 +116,15 @@ def _loader(item: Any) -> Loader:
     return load  # type: ignore[no-any-return]
 
 
-def _first_unfrozen(op: Operator, tile: xr.Dataset, overrides: Mapping[str, Operator]) -> Unfrozen | None:
-    program = compile(op, TileSpec.of(tile), (), overrides=overrides)
+def _first_unfrozen(op: Operator, tile: Tiles, overrides: Mapping[str, Operator]) -> Unfrozen | None:
+    program = compile(op, _spec_of(tile), (), overrides=overrides)
     return program.unfrozen[0] if program.unfrozen else None
+
+
+def _spec_of(tile: Tiles) -> TileSpec | dict[str, TileSpec]:
+    if isinstance(tile, xr.Dataset):
+        return TileSpec.of(tile)
+    return {name: TileSpec.of(one) for name, one in tile.items()}
 
 
 def _n_passes(step: Unfrozen) -> int:
@@ -131,12 +144,14 @@ def _statistics(
         merged: Any = None
         for load in loaders:
             tile = load()
-            program = compile(op, TileSpec.of(tile), (), overrides=overrides)
+            program = compile(op, _spec_of(tile), (), overrides=overrides)
             here = next((u for u in program.unfrozen if u.path == step.path), None)
             if here is None:
                 continue  # a Switch leads this tile past the step
             _require_alike(step, here)
-            state = _gather(program, here, {"": tile}, result, threads)
+            state = _gather(
+                program, here, {"": tile} if isinstance(tile, xr.Dataset) else tile, result, threads
+            )
             merged = state if merged is None else reduce.merge(merged, state)
         result = reduce.finish(merged)
     return result
