@@ -40,7 +40,7 @@ from geotoolz.core._function import FromFunction, Tap, from_function
 from geotoolz.core._graph import Graph, Input, Join, Merge, Node
 from geotoolz.core._grid import geobox_of, spatial_coords, tile_from_arrays
 from geotoolz.core._hash import config_hash
-from geotoolz.core._jit import kernel, pixelwise
+from geotoolz.core._jit import flat_view, kernel, pixelwise
 from geotoolz.core._json_schema import json_schema
 from geotoolz.core._load import dump, load, load_sandboxed, save
 from geotoolz.core._map import Map, TileOperator
@@ -145,6 +145,7 @@ __all__ = [
     "draw",
     "dump",
     "find_operator",
+    "flat_view",
     "freeze",
     "from_config",
     "from_function",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from geotoolz.core._errors import GeotoolzError, TileError
+from geotoolz.core._errors import GeotoolzError, ParameterError, TileError
 from geotoolz.core._footprint import Footprint
 from geotoolz.core._operator import Operator
 from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
@@ -141,6 +141,10 @@ class Builder:
                     call.footprint or plan.footprint,
                     call.located,
                 )
+            )
+        if "" in plan.writes:
+            raise ParameterError(
+                f"{type(op).__name__} would write a variable without a name", fix="give it one"
             )
         missing = [name for name in plan.writes if name not in made]
         if missing:

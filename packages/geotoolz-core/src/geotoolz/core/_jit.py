@@ -79,12 +79,21 @@ class PixelKernel(Kernel):
             first = planes[0]
         out = np.empty(first.shape, first.dtype if self.dtype is None else self.dtype)
         loop = self._compiled or self.compile()
-        loop(out.reshape(-1), *(_flat(plane) for plane in planes), *args[self.arrays :])
+        loop(out.reshape(-1), *(flat_view(plane) for plane in planes), *args[self.arrays :])
         return out
 
 
-def _flat(array: Any) -> Any:
-    """Return a flat read-only view (or copy): one type per dtype, so one compilation."""
+def flat_view(array: Any) -> Any:
+    """Return an array flat, contiguous and read-only; a copy only where it has to be.
+
+    Kernels that are handed such arrays are compiled once per dtype, whatever the array came from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flat_view(np.zeros((2, 3))).shape
+    (6,)
+    """
     flat = np.ascontiguousarray(array).reshape(-1).view()
     flat.flags.writeable = False
     return flat

@@ -202,7 +202,9 @@ def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
                     expected="(y, x) or (time, y, x)",
                     fix="transpose it, or call geotoolz.core.as_tile(ds)",
                 )
-            array = held[slot] = native(variable.values)
+            # a kernel that writes into its input gets an error, and the caller's tile stays what it is
+            array = held[slot] = native(variable.values).view()
+            array.flags.writeable = False
         y0, y1, x0, x1 = extent
         if y1 - y0 == array.shape[-2] and x1 - x0 == array.shape[-1]:
             return array
@@ -321,8 +323,9 @@ def _allocate(job: Job, slot: int) -> Array:
 
 
 def _owned(job: Job, slot: int, array: Array) -> Array:
-    """Return the array, copied if it is a crop: a view would keep the larger array alive."""
-    return array if array.base is None or array.shape[-2:] == job.shape else array.copy()
+    """Return the array, copied if it is the kernel's input or a crop of something larger."""
+    whole = array.base is None or array.shape[-2:] == job.shape
+    return array if whole and array.flags.writeable else array.copy()
 
 
 def decide(program: Program, statistics: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ class Encoding:
     def room(self, layers: Sequence[Layer]) -> int:
         """Return the bytes that writing may take at most: whole blocks, overviews, GDAL's copy of them."""
         side = self.blocksize
-        blocks = sum(-(-n // side) * -(-m // side) * k for n, m, k in
+        blocks: int = sum(-(-n // side) * -(-m // side) * k for n, m, k in
                      ((*layer.pixels.shape, layer.pixels.itemsize) for layer in layers))  # fmt: skip
         return 2 * blocks * side * side
 

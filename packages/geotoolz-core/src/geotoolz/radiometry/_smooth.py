@@ -7,13 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import Call, Footprint, Map, ParameterError, Plan, TileSpec, VarSpec, chosen_bands
+from geotoolz.core import (
+    Call,
+    Footprint,
+    Map,
+    ParameterError,
+    Plan,
+    TileSpec,
+    VarSpec,
+    chosen_bands,
+    flat_view,
+)
 from geotoolz.radiometry import _kernels
 
 
 def _box_mean(values: np.ndarray[Any, Any], nodata: float, radius: int) -> np.ndarray[Any, Any]:
     count = math.prod(values.shape[:-2])  # not -1, which an empty tile leaves undefined
-    planes = np.ascontiguousarray(values).reshape((count, *values.shape[-2:]))
+    planes = flat_view(values).reshape((count, *values.shape[-2:]))
     smoothed: np.ndarray[Any, Any] = _kernels.box_mean(planes, nodata, radius)
     return smoothed.reshape(values.shape)
 

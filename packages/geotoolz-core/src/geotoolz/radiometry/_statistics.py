@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from geotoolz.core import ParameterError, Plan, Reduce, TileSpec, chosen_bands
+from geotoolz.core import ParameterError, Plan, Reduce, TileSpec, chosen_bands, flat_view
 from geotoolz.radiometry import _kernels
 
 _DIGITS = 1 << 16
@@ -45,7 +45,7 @@ class Extremes(Reduce):
     def update(self, state: dict[str, list[float]], *arrays: np.ndarray[Any, Any]) -> dict[str, list[float]]:
         """Widen the intervals."""
         for own, array in zip(state.values(), arrays, strict=True):
-            low, high = _kernels.extremes(array.reshape(-1), own[2])
+            low, high = _kernels.extremes(flat_view(array), own[2])
             own[0], own[1] = min(own[0], low), max(own[1], high)
         return state
 
@@ -166,7 +166,7 @@ class _Search:
         """Count one digit of every valid value."""
         if self.found is not None:
             return
-        flat = np.ascontiguousarray(array).reshape(-1)
+        flat = flat_view(array)
         kind = {"b": 0, "u": 0, "i": 1, "f": 2}[self.dtype.kind]
         bits = flat.view(f"u{self.dtype.itemsize}")
         self.valid += _kernels.count_keys(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import Assertion, ParameterError, Plan, TileSpec, chosen_bands
+from geotoolz.core import Assertion, ParameterError, Plan, TileSpec, chosen_bands, flat_view
 from geotoolz.qc import _kernels
 from geotoolz.qc._base import OnFail, fail
 
@@ -75,7 +75,7 @@ class AssertValidFraction(Assertion):
     def update(self, state: _Counts, *arrays: np.ndarray[Any, Any]) -> _Counts:
         """Count a block."""
         for (name, nodata), array in zip(state.nodata.items(), arrays, strict=True):
-            state.valid[name] += int(_kernels.count_valid(np.ascontiguousarray(array).reshape(-1), nodata))
+            state.valid[name] += int(_kernels.count_valid(flat_view(array), nodata))
             state.total[name] += array.size
         return state
 

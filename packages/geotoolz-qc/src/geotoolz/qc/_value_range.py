@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import Assertion, ParameterError, Plan, TileSpec, chosen_bands
+from geotoolz.core import Assertion, ParameterError, Plan, TileSpec, chosen_bands, flat_view
 from geotoolz.qc import _kernels
 from geotoolz.qc._base import OnFail, fail
 
@@ -95,7 +95,7 @@ class AssertValueRange(Assertion):
     def update(self, state: dict[str, RangeCount], *arrays: np.ndarray[Any, Any]) -> dict[str, RangeCount]:
         """Count a block."""
         for count, array in zip(state.values(), arrays, strict=True):
-            flat = np.ascontiguousarray(array).reshape(-1)
+            flat = flat_view(array)
             count.add(*_kernels.count_outside(flat, count.nodata, self.min_val, self.max_val))
         return state
 
