@@ -90,7 +90,7 @@ def test_an_address_where_nobody_is_is_a_batch_error():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=env
     )
-    assert "BatchError: Ray at '127.0.0.1:1' cannot be reached" in done.stderr
+    assert "BatchError: nobody answers at '127.0.0.1:1'" in done.stderr
 
 
 def test_ray_and_inline_give_the_same_pixels(ray_session, scenes, tmp_path):

@@ -324,7 +324,7 @@ ABSENT = PIPELINE.replace("bands: [red]", "bands: [swir22]")
 
 MISTAKES = [
     (("run", "misspelt.yaml", "scenes", "out"), ["misspelt.yaml", "line 3", "radiometry.BoxMean"]),
-    (("run", "parameter.yaml", "scenes", "out"), ["line 3", "'radus'", "did you mean 'radius'"]),
+    (("run", "parameter.yaml", "scenes", "out"), ["line 4", "'radus'", "did you mean 'radius'"]),
     (("run", "absent.yaml", "scenes", "out"), ["swir22", "red, nir, scl", "operators[0]"]),
     (("run", "ndvj", "scenes", "out"), ["ndvj", "did you mean 'ndvi'"]),
     (("run", "nowhere.yaml", "scenes", "out"), ["nowhere.yaml", "No such file"]),

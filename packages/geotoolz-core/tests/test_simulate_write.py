@@ -138,7 +138,7 @@ def test_arguments_are_written_strip_by_strip_to_the_same_files(tmp_path):
 
 def test_a_window_of_a_scene_is_written_alone(tmp_path):
     out = write_scene({"shape": (64, 64), "bands": ("red",), "window": (10, 30, 4, 64)}, tmp_path)
-    whole = simulate_scene((64, 64), bands=("red",))
+    whole = simulate_scene((64, 64), bands=("red",), raw=True)
     with rasterio.open(out / "B04.tif") as src:
         np.testing.assert_array_equal(src.read(1), whole.red[10:30, 4:])
         assert (src.transform.c, src.transform.f) == (499980 + 40, 5100000 - 100)

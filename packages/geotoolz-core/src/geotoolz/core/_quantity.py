@@ -89,11 +89,17 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
     Raises
     ------
     QuantityError
-        For stretched values, and for digital numbers to which an offset applies.
+        For stretched values, for flags, and for digital numbers to which an offset applies.
     """
     notes = []
     for name in names:
         spec = tile.variables[name]
+        if is_flags(name, spec):
+            raise QuantityError(
+                f"{needed_by} reads {name!r}, which holds flags or a mask",
+                expected="physical values",
+                fix="name a band that holds measurements",
+            )
         if spec.quantity == "stretched":
             raise QuantityError(
                 f"{needed_by} reads {name!r}, which was stretched for display "
