@@ -205,3 +205,25 @@ def test_unknown_engines_are_refused_by_name():
 def test_an_engine_object_is_taken_as_it_is():
     engine = InlineEngine()
     assert get_engine(engine) is engine
+
+
+def test_killing_the_server_that_forks_workers_stops_nothing():
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver
+
+    def cut(outcome):
+        os.kill(server._forkserver_pid, 9)
+
+    driver = Driver(get_engine("process", 1), policy=QUICK)
+    found = []
+    # the second task ends its worker, so that a new one must be started without the server
+    for outcome in driver.run(tasks.by_name, iter([("0", "a"), ("1", "exit"), ("2", "b")]), 3):
+        if not found:
+            cut(outcome)
+        found.append(outcome)
+    assert {o.ident: o.failure and o.failure.kind for o in found} == {
+        "0": None,
+        "1": FailureKind.POISON,
+        "2": None,
+    }

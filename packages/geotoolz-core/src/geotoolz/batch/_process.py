@@ -159,6 +159,32 @@ class ProcessEngine:
         return best
 
     def _spawn(self) -> _Worker:
+        worker = self._start_patiently()
+        self._workers.append(worker)
+        return worker
+
+    def _start_patiently(self) -> _Worker:
+        """Start a worker, also where the server that forks them was killed a moment ago.
+
+        multiprocessing starts another server once it has seen the end of the first.
+        """
+        from geotoolz.core import BatchError
+
+        for pause in (0.05, 0.2, 1.0):
+            try:
+                return self._start_worker()
+            except (ConnectionError, EOFError):
+                time.sleep(pause)
+        try:
+            return self._start_worker()
+        except (ConnectionError, EOFError) as exc:
+            raise BatchError(
+                f"no worker process can be started: {exc}",
+                expected="a machine that allows more processes",
+                fix="run again, or use the engine 'inline'",
+            ) from exc
+
+    def _start_worker(self) -> _Worker:
         ours, theirs = self._context.Pipe(duplex=True)
         process = self._context.Process(  # type: ignore[attr-defined]  # BaseContext has no stub for it
             target=worker_main,
@@ -169,9 +195,7 @@ class ProcessEngine:
         with _without_main(self._hide_main):
             process.start()
         theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
-        return worker
+        return _Worker(process, ours)
 
     def _patience(self, timeout: float | None) -> float | None:
         deadlines = [worker.deadline for worker in self._workers]
