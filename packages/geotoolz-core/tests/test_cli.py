@@ -200,7 +200,7 @@ def test_operators(ok):
 
 
 def test_check_plan_run_status_report(work, ok):
-    assert "nothing stands against it" in ok("check", "smooth.yaml", "scenes", cwd=work).stdout
+    assert "no errors, no warnings" in ok("check", "smooth.yaml", "scenes", cwd=work).stdout
     planned = json.loads(ok("plan", "smooth.yaml", "scenes", "out", "--json", cwd=work).stdout)
     assert planned["counts"] == {"new": 3} and planned["todo"] and not (work / "out").exists()
     done = cli("run", "smooth.yaml", "scenes", "out", "--engine", "inline", cwd=work)

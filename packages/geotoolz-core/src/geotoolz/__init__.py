@@ -40,6 +40,8 @@ _NAMES = {
     "freeze": "core",
     "load": "core",
     "open_tile": "io",
+    "run": "core",
+    "save": "core",
 }
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
     from geotoolz.core import dump as dump
     from geotoolz.core import freeze as freeze
     from geotoolz.core import load as load
+    from geotoolz.core import run as run
+    from geotoolz.core import save as save
     from geotoolz.io import open_tile as open_tile
 
 # Type checkers must not see __getattr__: with it every misspelt attribute would type-check.

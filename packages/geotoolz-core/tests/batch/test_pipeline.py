@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from gtz_batch_ops import Ratio, WriteNpy
 
 from geotoolz.batch import BatchReport, CatalogPipeline, ExitCode, RetryPolicy, TileState
 from geotoolz.core import Sequential
 from geotoolz.core._errors import BatchError, MissingVariableError, ReadError
 from geotoolz.core.testing import write_scene
+from geotoolz.io import WriteCOG
+from geotoolz.radiometry import BoxMean
 
 SCENES = 4
 
@@ -299,3 +302,33 @@ def test_warnings_of_a_tile_stand_in_its_row_and_log(tmp_path):
         "SuspiciousValuesWarning"
         in Path(tmp_path / "out/.geotoolz/logs" / f"{paths[0].name}.log").read_text()
     )
+
+
+def test_a_step_that_the_sink_does_not_need_is_neither_read_nor_in_the_way(scenes, tmp_path):
+    op = Sequential(
+        [BoxMean(1, ("red",)), BoxMean(1, ("nir",)), WriteCOG("{item_id}_{band}.tif", bands=("red",))]
+    )
+    report = job(scenes, tmp_path, op).run()
+    assert report.counts == {"done": SCENES}, [row.message for row in report.failed]
+    with rasterio.open(tmp_path / f"{scenes[0].name}_red.tif") as cog:
+        assert cog.descriptions == ("red",)
+
+
+def test_another_sink_makes_the_outputs_anew(scenes, tmp_path):
+    def writing(path, bands):
+        return Sequential([BoxMean(1, ("red", "nir")), WriteCOG(path, bands=bands)])
+
+    first = writing("{item_id}_{band}.tif", ("red",))
+    job(scenes, tmp_path, first).run()
+    moved = writing("v2/{item_id}_{band}.tif", ("red",))
+    assert first.config_hash() == moved.config_hash()
+    plan = job(scenes, tmp_path, moved).plan()
+    assert {tile.state for tile in plan.tiles} == {TileState.STALE}
+    assert all("the sink changed" in tile.reason for tile in plan.tiles)
+    assert job(scenes, tmp_path, moved).run().counts == {"done": SCENES}
+    assert len(list((tmp_path / "v2").glob("*.tif"))) == SCENES
+    assert list(tmp_path.glob("*.tif")) == []
+    more = writing("v2/{item_id}_{band}.tif", ("red", "nir"))
+    assert job(scenes, tmp_path, more).run().counts == {"done": SCENES}
+    assert len(list((tmp_path / "v2").glob("*.tif"))) == 2 * SCENES
+    assert job(scenes, tmp_path, more).run().counts == {"fresh": SCENES}

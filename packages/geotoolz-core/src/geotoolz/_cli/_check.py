@@ -51,7 +51,7 @@ def check(
     else:
         print_findings(findings, len(scenes))
         wrong = len({finding.tile for finding in findings if finding.level == "error"})
-        verdict = f"errors on {wrong} of {len(scenes)}" if errors else "nothing stands against it"
+        verdict = f"errors on {wrong} of {len(scenes)}" if errors else "no errors, no warnings"
         say(f"{pipeline} on {counted(len(scenes), 'scene')}: {verdict}")
     if errors:
         raise typer.Exit(2)

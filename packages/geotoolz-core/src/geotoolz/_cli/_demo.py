@@ -141,7 +141,7 @@ def _check(folder: DemoFolder, catalog: GeoCatalog) -> None:
 
     scenes = Scenes(catalog)
     found = lines(examine(load(folder.pipeline), scenes.sources(), {}), len(scenes))
-    verdict = "nothing stands against it" if not found else "see below"
+    verdict = "no errors, no warnings" if not found else "see below"
     _head(4, "check", f"bands, grids, units, order of the steps, without reading a pixel: {verdict}")
     for line in found:
         _more(line)

@@ -119,7 +119,7 @@ def _whole(
     with clock.time("read"):
         tile = source.read(program.inputs)
     with clock.time("run"):
-        result = run_detailed(body, tile, outputs=wanted, write=False)
+        result = run_detailed(body, tile, outputs=wanted, write=False, spec=source.spec)
         made = next(iter(result.tiles.values()))
         inputs = [v.variable for v in tile.data_vars.values() if is_measured(v.attrs)]
         masked = masked_share(inputs, made[wanted[0]].variable) if wanted and inputs else None

@@ -46,6 +46,7 @@ def task_key(
     *,
     read: Mapping[str, Any] | None = None,
     models: Sequence[str] = (),
+    sink: str = "",
 ) -> str:
     """Return the key of a tile: same key, same result.
 
@@ -59,6 +60,8 @@ def task_key(
         How they are read (resolution, area), as far as it is not the default.
     models : sequence of str
         Hashes of models and tables outside the pipeline's text.
+    sink : str
+        Hash of the sink's configuration: it changes no pixel, but which files there are.
 
     Examples
     --------
@@ -66,7 +69,14 @@ def task_key(
     >>> a == task_key("sha256:1", [Stamp("/moved/a.tif", 10, "1")]), a == task_key("sha256:2", [])
     (True, False)
     """
-    parts = [_VERSION, config_hash, [stamp.identity() for stamp in stamps], dict(read or {}), list(models)]
+    parts = [
+        _VERSION,
+        config_hash,
+        [stamp.identity() for stamp in stamps],
+        dict(read or {}),
+        list(models),
+        sink,
+    ]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

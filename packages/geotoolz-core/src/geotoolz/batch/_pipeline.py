@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import time
@@ -23,6 +25,7 @@ from ._progress import Progress, ProgressChoice
 from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
 from ._rows import TileSource, in_shard, tile_sources
+from ._sinks import split
 from ._task import TileTask
 from ._work import Work, row_of_plan
 
@@ -140,6 +143,15 @@ class CatalogPipeline:
     def config_hash(self) -> str:
         """The pipeline's hash; sinks are no part of it."""
         return str(self.op.config_hash())
+
+    @property
+    def sink_hash(self) -> str:
+        """Hash of the sink's configuration, empty where the default sink writes."""
+        _, sink = split(self.op)
+        if sink is None:
+            return ""
+        text = json.dumps(sink.config(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def plan(self) -> BatchPlan:
         """Look what is new, fresh, stale, partial, quarantined, orphan, and why; nothing is written.
@@ -260,14 +272,14 @@ class CatalogPipeline:
         return report
 
     def _judged(self, state: State, sources: Sequence[TileSource]) -> Iterator[PlannedTile]:
-        config_hash = self.config_hash
+        config_hash, sink = self.config_hash, self.sink_hash
         text = self.pipeline_text()
         read = tuple(sorted(self.read.items()))
         for source in sources:
             record = state.record(source.tile_id)
             known = [Stamp(path, size, mark) for path, size, mark in record.get("in", ())]
             stamps = fingerprint(source.files, item=source.item, known=known)
-            key = task_key(config_hash, stamps, read=self.read)
+            key = task_key(config_hash, stamps, read=self.read, sink=sink)
             owned = tuple((str(entry[0]), int(entry[1])) for entry in record.get("out", ()))
             task = TileTask(
                 source.tile_id,
@@ -281,6 +293,7 @@ class CatalogPipeline:
                 read,
                 self.quicklook,
                 owned,
+                sink,
             )
             yield state.judge(task, record)
 

@@ -275,6 +275,8 @@ def _differs(then: Mapping[str, str], prefix: str) -> str:
 def _why_other(task: TileTask, record: Mapping[str, Any]) -> str:
     if record.get("cfg") != task.config_hash:
         return f"the pipeline changed ({_short(record.get('cfg'))} → {_short(task.config_hash)})"
+    if record.get("sink", task.sink) != task.sink:
+        return "the sink changed (where and how the outputs are written)"
     then = {str(path).rsplit("/", 1)[-1]: (size, mark) for path, size, mark in record.get("in", ())}
     now = {stamp.path.rsplit("/", 1)[-1]: (stamp.size, stamp.mark) for stamp in task.stamps}
     for name in sorted({*then, *now}):
@@ -285,7 +287,7 @@ def _why_other(task: TileTask, record: Mapping[str, Any]) -> str:
         if then[name] != now[name]:
             sizes = f" ({then[name][0]} → {now[name][0]} bytes)" if then[name][0] != now[name][0] else ""
             return f"the input {name} changed{sizes}"
-    return "it is read in another way (resolution, area)"
+    return "it is read or written in another way (resolution, area, sink)"
 
 
 def _short(config_hash: Any) -> str:

@@ -52,6 +52,8 @@ class TileTask:
         Whether a small picture is made.
     owned : tuple of (str, int)
         Files that an earlier run wrote for this tile, with their bytes; these may be replaced.
+    sink : str
+        Hash of the sink's configuration.
     """
 
     tile_id: str
@@ -65,6 +67,7 @@ class TileTask:
     read: tuple[tuple[str, Any], ...] = ()
     quicklook: bool = True
     owned: tuple[tuple[str, int], ...] = ()
+    sink: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class Work:
             "id": task.tile_id,
             "key": task.key,
             "cfg": task.config_hash,
+            "sink": task.sink,
             "run": self.run_id,
             "att": len(attempts),
         }

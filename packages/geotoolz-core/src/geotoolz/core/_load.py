@@ -125,13 +125,16 @@ def sandbox_find(path: str) -> type[Operator]:
     raise UntrustedOperatorError(f"operator {path!r} is not in the public registry{nearest(path, allowed)}")
 
 
-def dump(op: Operator, *, defaults: bool = False) -> str:
-    """Return a pipeline as YAML text.
+def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: bool = False) -> str:
+    """Return a pipeline as YAML text, and write it to a file if one is named.
 
     Parameters
     ----------
     op : Operator
         The pipeline.
+    path : path, optional
+        A file to write the text to. A pipeline that refers to other files (`Ref`) is better saved
+        with `save`, which takes them along.
     defaults : bool
         Whether to write out parameters that have their default value.
 
@@ -139,8 +142,26 @@ def dump(op: Operator, *, defaults: bool = False) -> str:
     ------
     ConfigError
         If a step cannot be saved (`Tap`).
+    WriteError
+        If the file cannot be written.
     """
-    return dump_yaml(_escaped(to_config(op, defaults=defaults)))
+    text = dump_yaml(_escaped(to_config(op, defaults=defaults)))
+    if path is not None:
+        try:
+            _write_text(Path(path), text)
+        except OSError as error:
+            raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+    return text
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _escaped(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import threading
 from importlib.metadata import entry_points
@@ -152,6 +153,12 @@ def _unknown(path: str) -> UnknownOperatorError:
     for module, error in _loaded.items():
         if error is not None and path.startswith(module + "."):
             hint += f"; module {module} could not be imported: {error}"
+    root = path.partition(".")[0]
+    if "." in path and root.isidentifier() and importlib.util.find_spec(root) is None:
+        return UnknownOperatorError(
+            f"operator {path!r} is not known: there is no module {root!r} to import it from{hint}",
+            fix="install the package, or put the folder of the module on PYTHONPATH",
+        )
     return UnknownOperatorError(
         f"operator {path!r} is not known{hint}", fix="`geotoolz operators` lists the known ones"
     )

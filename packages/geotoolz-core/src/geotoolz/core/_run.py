@@ -119,6 +119,7 @@ def run_detailed(
     window: tuple[int, int] | None = None,
     threads: int = 1,
     write: bool = True,
+    spec: TileSpec | None = None,
 ) -> RunResult:
     """Run like `run` and return the statistics, the paths written and the program as well.
 
@@ -128,6 +129,9 @@ def run_detailed(
         As for `run`.
     write : bool
         Whether a sink at the end writes; drivers that return data leave it out.
+    spec : TileSpec, optional
+        Description of the whole tile, for a driver that has read only the variables that lead to
+        `outputs`: the pipeline is planned on what the tile is, not on what was read of it.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def run_detailed(
     _check_window(window)
     wanted = None if outputs is None else tuple(outputs)
     tiles: Mapping[str, xr.Dataset] = {"": tile} if isinstance(tile, xr.Dataset) else tile
-    program = _program(op, tile, wanted, tiles, threads)
+    program = _program(op, _spec(tile) if spec is None else spec, wanted, tiles, threads)
     fetch = array_fetch(program, _named(program, tiles))
     arrays, statistics = compute(program, fetch, window=window, threads=threads)
     decide(program, statistics)
@@ -158,13 +162,12 @@ def _check_window(window: Any) -> None:
 
 def _program(
     op: Operator,
-    tile: Tiles,
+    spec: TileSpec | dict[str, TileSpec],
     wanted: tuple[str, ...] | None,
     tiles: Mapping[str, xr.Dataset],
     threads: int,
 ) -> Program:
     """Compile, and freeze what may be frozen on this very tile."""
-    spec = _spec(tile)
     program = compile(op, spec, wanted)
     if not program.unfrozen:
         return program

@@ -159,8 +159,14 @@ def opened(path: str) -> Iterator[Any]:
             raise ReadError(
                 f"{path} cannot be read: {_reason(error)}",
                 expected="a complete raster that GDAL knows",
-                fix="the file may be truncated or corrupt: download or make it again",
+                fix=_FIX_REMOTE if "://" in str(path) else _FIX_LOCAL,
             ) from error
+
+
+_FIX_LOCAL = "the file may be truncated or corrupt: download or make it again"
+_FIX_REMOTE = (
+    "the file is not here but at a remote address: check the network, or download it beside its item"
+)
 
 
 def _reason(error: BaseException) -> str:

@@ -115,7 +115,7 @@ class AssertValueRange(Assertion):
         bad = {n: c for n, c in result.items() if c.outside > self.max_outside * c.valid}
         if bad:
             found = ", ".join(
-                f"{n} lies in {c.low:.4g} … {c.high:.4g}, {c.outside / c.valid:.2%} of it outside"
+                f"{n} lies in {c.low:.4g} … {c.high:.4g}, {c.outside} of {c.valid} pixels outside"
                 for n, c in bad.items()
             )
             allowed = f", but for {self.max_outside:.2%}" if self.max_outside else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
+            if _HOMES[name] == "_contract" and f"{__name__}._contract" not in sys.modules:
+                import pytest
+
+                # without this a failing check says AssertionError and nothing more
+                pytest.register_assert_rewrite(f"{__name__}._contract")
             module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
         except ModuleNotFoundError as err:
             if err.name not in ("hypothesis", "pytest"):
