@@ -41,7 +41,8 @@ class MaskClouds(Map):
     ----------
     flags : sequence of str
         What to mask: ``cloud``, ``cirrus``, ``shadow``, and further ``snow``, ``water``,
-        ``dilated``, ``cloud_medium``, … where the layer knows them. ``cloud`` is SCL 8 and 9,
+        ``dilated``, ``cloud_medium``, … where the layer knows them; ``nodata`` and ``saturated``
+        (SCL 0 and 1) clear the swath's ragged edge. ``cloud`` is SCL 8 and 9,
         QA_PIXEL bit 3, QA60 bit 10. A flag that the layer at hand does not know is told by
         `check`, and is an error if it knows none of them.
     bands : sequence of str, optional
