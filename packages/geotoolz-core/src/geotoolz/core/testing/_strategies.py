@@ -106,8 +106,9 @@ def windows(draw: st.DrawFn, shape: tuple[int, int]) -> tuple[int, int, int, int
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(windows((4, 5)), lambda w: w[3] - w[2] == 2)
-    (0, 4, 0, 2)
+    >>> y0, y1, x0, x1 = find(windows((4, 5)), lambda w: w[3] - w[2] == 2)
+    >>> x1 - x0
+    2
     """
     out: list[int] = []
     for size in shape:
