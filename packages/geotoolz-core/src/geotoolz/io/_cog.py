@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import GeotoolzError, WriteError
 from geotoolz.io._gdal import _reason
 from geotoolz.io._vrt import Layer, vrt_of
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
 
 _SIDECAR = ".aux.xml"
 _LEVELS = {"zstd": 3, "deflate": 6}

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
-from odc.geo.crs import CRS
 
 from geotoolz.core._errors import ReadError
+
+if TYPE_CHECKING:
+    from odc.geo.crs import CRS
+
 
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
@@ -213,6 +216,7 @@ def read_header(path: str) -> Header:
 def _crs(wkt: str) -> CRS:
     """Return a CRS; an exact EPSG code gives the same text everywhere. The search for it is slow."""
     import rasterio.crs
+    from odc.geo.crs import CRS
 
     code = rasterio.crs.CRS.from_wkt(wkt).to_epsg(confidence_threshold=100)
     return CRS(f"EPSG:{code}") if code else CRS(wkt)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
-from odc.geo.crs import CRS
-from odc.geo.geobox import GeoBox
-from odc.geo.geom import BoundingBox, Geometry, box
 
 from geotoolz.core._errors import GridMismatchError, MissingCRSError, OutsideError, ParameterError, TileError
+
+if TYPE_CHECKING:
+    from odc.geo.crs import CRS
+    from odc.geo.geobox import GeoBox
+    from odc.geo.geom import BoundingBox, Geometry
+
 
 # Coordinates within a millionth of a pixel are the same.
 _SAME = 1e-6
@@ -57,6 +60,8 @@ class Target:
     @property
     def geobox(self) -> GeoBox:
         """The window as a grid."""
+        from odc.geo.geobox import GeoBox
+
         return GeoBox((self.height, self.width), moved(self.anchor, self.col, self.row), self.crs)
 
     def cut(self, rows: slice, cols: slice) -> Target:
@@ -232,6 +237,10 @@ def aoi_bounds(aoi: Any, crs: CRS) -> BoundingBox:
 
 
 def _geometry(aoi: Any) -> Geometry:
+    from odc.geo.crs import CRS
+    from odc.geo.geobox import GeoBox
+    from odc.geo.geom import BoundingBox, Geometry, box
+
     if isinstance(aoi, Geometry):
         return aoi
     if isinstance(aoi, BoundingBox):
@@ -267,4 +276,6 @@ def _lonlat_box(values: Sequence[float]) -> Geometry:
         )
     if south >= north or west >= east:
         raise ParameterError(f"aoi={tuple(values)} is empty", expected="west < east and south < north")
+    from odc.geo.geom import box
+
     return box(west, south, east, north, "EPSG:4326")

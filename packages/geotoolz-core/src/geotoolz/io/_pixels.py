@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
-from odc.geo.crs import CRS
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import OutsideError, ReadError
 from geotoolz.io._gdal import opened
 from geotoolz.io._lattice import Target, point
 from geotoolz.io._resample import Array, axis, picked, quantised, resampled
+
+if TYPE_CHECKING:
+    from odc.geo.crs import CRS
+    from odc.geo.geobox import GeoBox
+
 
 NoData = float | int | None
 _ROWS = 512  # target rows per step: bounds the float64 temporaries
@@ -241,6 +244,8 @@ def _coarser(source: Source, target: Target) -> GeoBox:
     if factor < 2:
         return grid
     coarser = Affine(own.a * factor, own.b, own.c, own.d, own.e * factor, own.f)
+    from odc.geo.geobox import GeoBox
+
     return GeoBox((math.ceil(height / factor), math.ceil(width / factor)), coarser, grid.crs)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from affine import Affine
-from odc.geo.crs import CRS
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._grid import tile_from_arrays
@@ -22,6 +20,10 @@ from geotoolz.io._scene import Asset, BandRequest, SceneInfo
 from geotoolz.io._sources import resolve
 from geotoolz.io._tags import ATTRS_TAG, decode_attrs
 from geotoolz.io._variables import Band, Offset, band_values, make_band
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
 
 _WHOLE = slice(None)
 
@@ -191,6 +193,8 @@ def _grid(asset: Asset, header: Header, info: SceneInfo, notes: list[str]) -> Ge
     product = info.product
     rows, cols = header.shape
     extent = asset.extent or product.extent
+    from odc.geo.crs import CRS
+
     declared = CRS(product.crs) if product.crs else None
     if asset.shape is not None and asset.shape != header.shape:
         notes.append(
@@ -222,4 +226,6 @@ def _grid(asset: Asset, header: Header, info: SceneInfo, notes: list[str]) -> Ge
             expected="a coordinate reference system in the file, or proj:code in a STAC item",
             fix="write it into the file (gdal_edit.py -a_srs EPSG:…)",
         )
+    from odc.geo.geobox import GeoBox
+
     return GeoBox((rows, cols), transform, crs)

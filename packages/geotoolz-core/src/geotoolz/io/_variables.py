@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import ParameterError, QuantityError
 from geotoolz.core._specs import VarSpec
@@ -24,6 +23,10 @@ from geotoolz.io._radiometry import Declared, NoData, Radiometry, decide
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, SceneInfo
 from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, decode_attrs
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
 
 Offset = float | Mapping[str, float] | None
 _PLAUSIBLE = (-0.2, 2.0)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from geotoolz.core._errors import TileError
 from geotoolz.io._classes import stac_classes
 from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
 
 _GDAL_TYPES = {
     "bool": "Byte",
