@@ -154,4 +154,11 @@ def test_operators_have_their_signature_in_the_docs():
         ("nir", "'nir'"),
         ("name", "'ndvi'"),
     ]
-    assert [p.name for p in clip.parameters][1:] == ["p_min", "p_max", "bands", "limits", "scope"]
+    assert [p.name for p in clip.parameters][1:] == [
+        "p_min",
+        "p_max",
+        "bands",
+        "limits",
+        "scope",
+        "sample_cell",
+    ]

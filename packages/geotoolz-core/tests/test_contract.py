@@ -5,17 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
 from geotoolz.core import Branch, Graph, Input, Merge, Sequential, Switch
 from geotoolz.core.testing import ContractSuite, case, contract_tile
-from geotoolz.io import WriteCOG
+from geotoolz.grid import Crop, MatchGrid, Reproject, Resample
+from geotoolz.io import WriteCOG, WriteZarr
 from geotoolz.radiometry import (
     BoxMean,
     DNToReflectance,
     Extremes,
+    MeanStd,
     MinMax,
+    Moments,
     PercentileClip,
     Percentiles,
     SelectBands,
+    Standardize,
     ToFloat32,
 )
 
@@ -42,6 +49,23 @@ class TestCore(ContractSuite):
     }
 
 
+FILL = {"scl": 0, "qa60": 0, "qa_pixel": 1, "foreign": -32768, "foreign_flag": 255}
+WEB = GeoBox((31, 17), Affine(14.5, 0, 1669792, 0, -14.5, 5788929), "EPSG:3857")
+
+
+class TestGrid(ContractSuite):
+    module = "geotoolz.grid"
+    cases = (
+        case(Reproject("EPSG:3857", resolution=15.0, fill=FILL)),
+        case(Reproject("EPSG:32634", method="cubic", fill=FILL)),
+        case(Resample(factor=2, fill=FILL)),
+        case(Resample(resolution=7.5, method="bilinear", fill=FILL)),
+        case(MatchGrid.like(WEB, "mode", FILL)),
+        case(MatchGrid.like(WEB, "average", FILL)),
+        case(Crop((500015.0, 5099830.0, 500095.0, 5099987.0), crs="EPSG:32633")),
+    )
+
+
 class TestIo(ContractSuite):
     module = "geotoolz.io"
     cases = (
@@ -52,6 +76,11 @@ class TestIo(ContractSuite):
                 "stack_equals_dates": "a COG has no time; write_zarr keeps stacks",
                 "small_tiles": "see tests/io",
             },
+        ),
+        case(
+            lambda folder: WriteZarr(str(folder / "{tile_id}.zarr"), bands=("red", "scl")),
+            cls=WriteZarr,
+            skip={"small_tiles": "see tests/io"},
         ),
     )
 
@@ -68,6 +97,12 @@ class TestRadiometry(ContractSuite):
         case(MinMax(clip=True)),
         case(BoxMean(radius=3)),
         case(BoxMean(radius=0, bands=("red",))),
+        case(PercentileClip(sample_cell=2)),
+        case(Standardize()),
+        case(Standardize(moments={"red": (0.4, 0.1), "B08": (0.5, 0.2)})),
         case(Extremes()),
+        case(MeanStd()),
+        case(Moments()),
+        case(Percentiles(("red", "foreign"), (2.0, 98.0), sample_cell=4, seed=3)),
         case(Percentiles(("red", "foreign"), (1.0, 50.0, 99.0))),
     )

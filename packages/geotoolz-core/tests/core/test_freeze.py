@@ -140,10 +140,12 @@ def test_one_tile_without_any_valid_pixel(make: Make) -> None:
     empty.red.values[:] = np.nan
     for op in (PercentileClip(), MinMax()):
         assert freeze(op, [good, empty]) == freeze(op, [good]) == freeze(op, [empty, good])
-        nothing = freeze(op, empty)
-        assert np.isnan(nothing.limits["red"]).all()  # type: ignore[index]
-        assert nothing(good).red.isnull().all()
-        assert load(dump(nothing)) == nothing
+        with pytest.raises(TileError, match=rf"{type(op).__name__}.*too few valid pixels of red"):
+            freeze(op, empty)
+        assert op(empty).red.isnull().all()  # a tile without data is treated, and stays without
+        unknown = op.replace(limits={"red": (np.nan, np.nan)})
+        assert unknown(good).red.isnull().all()
+        assert load(dump(unknown)) == unknown
 
 
 def test_a_graph_with_several_inputs_is_frozen_on_its_inputs() -> None:

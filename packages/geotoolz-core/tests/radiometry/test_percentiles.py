@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from geotoolz.core import ParameterError, QuantityError, TileSpec, freeze
 from geotoolz.radiometry import Extremes, MinMax, PercentileClip, Percentiles
+from geotoolz.radiometry._extremes import extremes
 
 One = Callable[..., xr.Dataset]
 Q = (0.0, 0.1, 2.0, 25.0, 50.0, 63.7, 98.0, 100.0)
@@ -92,6 +94,35 @@ def test_no_data_of_floats(one: One) -> None:
     values = np.array([[-9999.0, np.nan, 1.0, 2.0, 4.0]], "f4")
     assert Percentiles(q=(50.0,))(one(values, -9999.0))["red"] == (2.0,)
     assert Percentiles(q=(50.0,))(one(values, np.nan))["red"] == (1.5,)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_nan_of_any_pattern(one: One, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    width = 8 * np.dtype(dtype).itemsize
+    values = rng.standard_normal((9, 11)).astype(dtype)
+    bits = values.view(f"u{width // 8}").ravel()
+    top = (0x7F8 << 20) if width == 32 else (0x7FF << 52)
+    for place, pattern in enumerate(
+        (top + 1, top + (1 << 16), (1 << width) - 1, (1 << (width - 1)) + top + 1)
+    ):
+        bits[place * 7] = pattern
+    assert np.isnan(values).sum() == 4
+    values.ravel()[50] = np.inf
+    values.ravel()[51] = -np.inf
+    q = (0.0, 1.5, 50.0, 98.0, 100.0)
+    got = Percentiles(q=q)(one(values))["red"]
+    with np.errstate(invalid="ignore"):  # NumPy interpolates between infinities
+        assert got[1:4] == expected(values, q)[1:4]
+    assert (got[0], got[4]) == (-np.inf, np.inf)
+    assert (got.n, got.rank_error()) == (95, 0.0)
+
+
+def test_zeros_of_both_signs(one: One) -> None:
+    values = np.array([[-0.0, 0.0, 0.0, -0.0]], "f4")
+    for order in (values, values[:, ::-1]):
+        assert repr(Extremes()(one(order))["red"]) == "(0.0, 0.0)"
+        assert repr(Percentiles(q=(0.0, 100.0))(one(order))["red"]) == "(-0.0, 0.0)"
 
 
 @pytest.mark.parametrize("dtype", ["u2", "f4", "f8"])
@@ -176,3 +207,27 @@ def test_stretching_the_stretched_is_allowed_and_reflectance_is_not_made_of_it(o
     assert PercentileClip()(ds).red.attrs["quantity"] == "stretched"
     with pytest.raises(QuantityError, match="leave DNToReflectance out"):
         DNToReflectance()(ds)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
+def test_extremes_of_every_dtype(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        values = (rng.standard_normal((40, 41)) * 10.0 ** rng.integers(-9, 9, (40, 41))).astype(dtype)
+        values[3, 4:9] = [np.nan, np.inf, -np.inf, -0.0, 0.0]
+    elif kind.kind == "b":
+        values = rng.random((40, 41)) < 0.5
+    else:
+        info = np.iinfo(dtype)
+        values = rng.integers(info.min, info.max, (40, 41), dtype, endpoint=True)
+        values[0, :2] = info.min, info.max
+    assert extremes(values, math.nan) == (float(np.nanmin(values)), float(np.nanmax(values)))
+    finite = values[np.isfinite(values)]
+    assert extremes(values, math.nan, finite=True) == (float(finite.min()), float(finite.max()))
+    low = float(finite.min())
+    if kind.itemsize < 8:
+        assert extremes(finite, low) == (float(finite[finite != low].min()), float(finite.max()))
+    assert extremes(values[:0], math.nan) == (math.inf, -math.inf)
+    negative = np.array([-5, -3], "f8").astype(dtype) if kind.kind in "fi" else finite[:2]
+    assert extremes(negative, math.nan) == (float(negative.min()), float(negative.max()))

@@ -99,6 +99,7 @@ class ApplyMask(TileOperator):
         if isinstance(self.mask, str):
             return builder.apply(self, self._plan(state.spec, bands, self.mask), state, path)
         after = builder.emit(self.mask, state, join_path(path, "mask"))
+        after.require_grid_of(state, type(self.mask).__name__)
         made = [n for n, slot in after.slots.items() if state.slots.get(n) != slot]
         if len(made) != 1:
             raise TileError(
@@ -109,7 +110,9 @@ class ApplyMask(TileOperator):
         # the tile may have had a variable of the mask's name: it stays what it was
         homes = {n: state if n == made[0] else masked for n in state.spec.variables}
         variables = {n: home.spec.variables[n] for n, home in homes.items()}
-        return State(masked.spec.evolve(variables), {n: home.slots[n] for n, home in homes.items()})
+        return State(
+            masked.spec.evolve(variables), {n: home.slots[n] for n, home in homes.items()}, masked.home
+        )
 
     def _plan(self, tile: TileSpec, bands: tuple[str, ...], mask: str) -> Plan:
         label = type(self).__name__

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
+    from geotoolz.catalog._open import OpenSlice
+
 Scalar = str | int | float | bool
 Time = datetime | tuple[datetime, datetime]
 
@@ -162,6 +164,18 @@ class GeoSlice:
         from geotoolz.catalog._load import load_slice
 
         return load_slice(self, bands, raw)
+
+    def open(self) -> OpenSlice:
+        """Open the slice for reading in windows; no pixel is read yet.
+
+        Returns
+        -------
+        OpenSlice
+            With ``spec`` and ``arrays(names, rows, cols)``: what `geotoolz.core.freeze` and streams take.
+        """
+        from geotoolz.catalog._open import OpenSlice
+
+        return OpenSlice(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; fields without a value are left out."""

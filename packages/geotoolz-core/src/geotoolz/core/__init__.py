@@ -36,17 +36,19 @@ from geotoolz.core._errors import (
 from geotoolz.core._extent import Extent
 from geotoolz.core._footprint import ALL, POINT, WHOLE, Footprint
 from geotoolz.core._freeze import freeze
+from geotoolz.core._frozen_array import ArrayParam, FrozenArray, as_array
 from geotoolz.core._function import FromFunction, Tap, from_function
 from geotoolz.core._graph import Graph, Input, Join, Merge, Node
 from geotoolz.core._grid import geobox_of, spatial_coords, tile_from_arrays
 from geotoolz.core._hash import config_hash
 from geotoolz.core._jit import flat_view, kernel, pixelwise
 from geotoolz.core._json_schema import json_schema
-from geotoolz.core._load import dump, load, load_sandboxed, save
+from geotoolz.core._load import dump, load, load_sandboxed
 from geotoolz.core._map import Map, TileOperator
 from geotoolz.core._observers import Observer, Profile, ShapeTrace, Snapshot
 from geotoolz.core._operator import Operator, Role
 from geotoolz.core._operator import join as join_path
+from geotoolz.core._pixel_hash import pixel_hash
 from geotoolz.core._quantity import (
     chosen_bands,
     image_bands,
@@ -58,8 +60,10 @@ from geotoolz.core._reduce import Assertion, Freezable, Reduce
 from geotoolz.core._ref import Ref
 from geotoolz.core._registry import find as find_operator
 from geotoolz.core._registry import registered as registered_operators
+from geotoolz.core._regrid import GridChange
 from geotoolz.core._requirements import Requirements, requirements
 from geotoolz.core._run import RunResult, run, run_detailed
+from geotoolz.core._save import save
 from geotoolz.core._sequential import Sequential
 from geotoolz.core._sink import Sink
 from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
@@ -76,6 +80,7 @@ __all__ = [
     "PREPROCESSED",
     "SEGMENTED",
     "WHOLE",
+    "ArrayParam",
     "Assertion",
     "BatchError",
     "Branch",
@@ -89,8 +94,10 @@ __all__ = [
     "Footprint",
     "Freezable",
     "FromFunction",
+    "FrozenArray",
     "GeotoolzError",
     "Graph",
+    "GridChange",
     "GridMismatchError",
     "Input",
     "Join",
@@ -137,6 +144,7 @@ __all__ = [
     "VarSchema",
     "VarSpec",
     "WriteError",
+    "as_array",
     "as_tile",
     "check",
     "chosen_bands",
@@ -159,6 +167,7 @@ __all__ = [
     "load",
     "load_sandboxed",
     "nearest",
+    "pixel_hash",
     "pixelwise",
     "registered_operators",
     "require_physical",

@@ -63,13 +63,14 @@ class Branch(TileOperator):
         slots: dict[str, int] = dict(state.slots)
         for name, op in self.branches.items():
             after = builder.emit(op, state, join(path, f"branches[{name}]"))
+            after.require_grid_of(state, f"branch {name!r}")
             for made, slot in after.slots.items():
                 if state.slots.get(made) == slot:
                     continue
                 label = self._label(name, made, slots)
                 variables[label] = after.spec.variables[made]
                 slots[label] = slot
-        return State(state.spec.evolve(variables), slots)
+        return State(state.spec.evolve(variables), slots, state.home)
 
     def _label(self, branch: str, made: str, taken: Container[str]) -> str:
         label = f"{branch}_{made}" if self.prefix else made

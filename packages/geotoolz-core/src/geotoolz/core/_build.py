@@ -10,7 +10,7 @@ import xarray as xr
 from geotoolz.core._builder import State
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program
 from geotoolz.core._errors import TileError
-from geotoolz.core._grid import GRID_MAPPING
+from geotoolz.core._grid import GRID_MAPPING, spatial_coords
 
 
 def build_dataset(
@@ -46,7 +46,7 @@ def _build(
     arrays: Mapping[int, Any],
     outputs: tuple[str, ...] | None,
 ) -> xr.Dataset:
-    base = tiles[_home(program, state)]
+    base = _base(program, state, tiles)
     names = [n for n in state.slots if outputs is None or n in outputs]
     fresh: dict[Hashable, xr.Variable] = {}
     held, before = base.variables, list(base.data_vars)
@@ -76,9 +76,16 @@ def _build(
     return ds
 
 
-def _home(program: Program, state: State) -> str:
-    """Return the name of the input whose coordinates the output has."""
+def _base(program: Program, state: State, tiles: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Return a tile with the coordinates of the output: an input, or its like on the new grid."""
     for name, spec in program.inputs_spec.items():
         if state.spec.grid is spec.grid:
-            return name
-    return next(iter(program.inputs_spec))
+            return tiles[name]
+    home = tiles[state.home if state.home in tiles else next(iter(tiles))]
+    box = state.spec.window_geobox
+    if box is None:
+        raise TileError("the pipeline changes the grid and does not say to which")
+    kept = {n: c for n, c in home.coords.items() if not {"y", "x"}.intersection(c.dims) and n != GRID_MAPPING}
+    coords: dict[Hashable, Any] = dict(kept)
+    coords.update(spatial_coords(box))
+    return xr.Dataset(coords=coords, attrs=home.attrs)

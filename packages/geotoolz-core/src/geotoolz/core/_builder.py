@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from geotoolz.core._errors import GeotoolzError, ParameterError, TileError
+from geotoolz.core._errors import GeotoolzError, GridMismatchError, ParameterError, TileError
 from geotoolz.core._footprint import Footprint
+from geotoolz.core._grid import grid_label
 from geotoolz.core._operator import Operator
+from geotoolz.core._regrid import GridChange
 from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
 
 if TYPE_CHECKING:
@@ -18,15 +20,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A tile on its way through a pipeline: its description, and the slot of every variable."""
+    """A tile on its way through a pipeline: its description, and the slot of every variable.
+
+    `home` is the input whose other coordinates (``time``, ``wavelength``) the tile carries.
+    """
 
     spec: TileSpec
     slots: Mapping[str, int]
+    home: str = ""
+
+    def require_grid_of(self, before: State, who: str) -> None:
+        """Raise if this tile lies on another grid than the one it came from."""
+        if self.spec.grid is not before.spec.grid:
+            raise GridMismatchError(
+                f"{who} changes the grid, and its result is put beside the tile it came from",
+                expected=grid_label(before.spec.window_geobox),
+                fix="change the grid in a step of its own",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One kernel call on slots."""
+    """One kernel call on slots; with `change` the writes lie on another grid than the reads."""
 
     path: str
     kernel: Callable[..., Any]
@@ -35,6 +50,12 @@ class Instruction:
     args: tuple[Any, ...]
     footprint: Footprint
     located: bool = False
+    change: GridChange | None = None
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether an output pixel depends on the input pixel at the same place only."""
+        return self.change is None and self.footprint.is_pointwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +95,7 @@ class Builder:
     alternatives: set[int] = field(default_factory=set)
     slots: list[VarSpec] = field(default_factory=list)
     shapes: list[tuple[int, int]] = field(default_factory=list)
+    offsets: list[tuple[int, int]] = field(default_factory=list)
     leads: list[tuple[int, ...]] = field(default_factory=list)
     sources: dict[int, tuple[str, str]] = field(default_factory=dict)
     temporaries: set[int] = field(default_factory=set)
@@ -87,12 +109,13 @@ class Builder:
         """Give every variable of an input tile a slot."""
         slots = {name: self.new_slot(var, spec) for name, var in spec.variables.items()}
         self.sources.update({slot: (source, name) for name, slot in slots.items()})
-        return State(spec, slots)
+        return State(spec, slots, source)
 
     def new_slot(self, spec: VarSpec, tile: TileSpec) -> int:
         """Return the number of a new slot on a tile."""
         self.slots.append(spec)
         self.shapes.append(tile.shape)
+        self.offsets.append(tile.offset)
         self.leads.append(tuple(tile.sizes.get(dim, -1) for dim in spec.dims[:-2]))
         return len(self.slots) - 1
 
@@ -121,11 +144,14 @@ class Builder:
         self.note(path, op, plan.notes)
         local = dict(state.slots)
         made: set[str] = set()
+        after = state.spec if plan.grid is None else state.spec.on(plan.grid)
         for call in plan.calls or (_only_call(op, plan),):
-            reads = tuple(_slot(local, name, op) for name in call.reads)
+            # where the grid changes every call starts from the input's pixels
+            held = local if plan.grid is None else state.slots
+            reads = tuple(_slot(held, name, op) for name in call.reads)
             writes = []
             for name in call.writes:
-                slot = self.new_slot(plan.writes.get(name, VarSpec()), state.spec)
+                slot = self.new_slot(plan.writes.get(name, VarSpec()), after)
                 writes.append(slot)
                 if name not in plan.writes:  # between calls of one plan: the kernels' own business
                     self.temporaries.add(slot)
@@ -140,6 +166,7 @@ class Builder:
                     call.args,
                     call.footprint or plan.footprint,
                     call.located,
+                    plan.grid,
                 )
             )
         if "" in plan.writes:
@@ -149,6 +176,8 @@ class Builder:
         missing = [name for name in plan.writes if name not in made]
         if missing:
             raise TileError(f"the plan of {type(op).__name__} promises {missing} and no call writes them")
+        if plan.grid is not None:
+            plan.grid.require_alone({*plan.writes, *plan.drops}, {*state.slots}, type(op).__name__)
         return _after(plan, state, local)
 
 
@@ -195,4 +224,5 @@ def _after(plan: Plan, state: State, local: Mapping[str, int]) -> State:
     if plan.attrs:
         merged = {**attrs, **plan.attrs}
         attrs = {key: value for key, value in merged.items() if value is not None}
-    return State(state.spec.evolve(variables, attrs), slots)
+    tile = state.spec if plan.grid is None else state.spec.on(plan.grid)
+    return State(tile.evolve(variables, attrs), slots, state.home)

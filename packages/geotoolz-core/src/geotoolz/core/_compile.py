@@ -40,6 +40,7 @@ class Program:
     states: Mapping[str, State]
     slots: tuple[VarSpec, ...]
     shapes: tuple[tuple[int, int], ...]
+    offsets: tuple[tuple[int, int], ...]
     leads: tuple[tuple[int, ...], ...]
     sources: Mapping[int, tuple[str, str]]
     instructions: tuple[Instruction, ...]
@@ -85,7 +86,7 @@ class Program:
 
     @property
     def footprint(self) -> Footprint:
-        """The composed footprint: how far any output looks into any input."""
+        """The composed footprint: how far any output looks into any input, in pixels of the input."""
         reach: dict[int, Footprint] = dict.fromkeys(self.wanted, POINT)
         reach.update({slot: POINT for r in self.reductions for slot in r.reads if slot not in reach})
         for step in reversed(self.instructions):
@@ -95,6 +96,8 @@ class Program:
             total = after[0]
             for other in after[1:]:
                 total = total.union(other)
+            if step.change is not None:
+                total = total.scaled(*step.change.scale)
             here = step.footprint.then(total)
             for slot in step.reads:
                 reach[slot] = reach[slot].union(here) if slot in reach else here
@@ -107,7 +110,7 @@ class Program:
     @property
     def is_pointwise(self) -> bool:
         """Whether every kernel looks at one pixel only."""
-        return all(step.footprint.is_pointwise for step in self.instructions)
+        return all(step.is_pointwise for step in self.instructions)
 
     def refuse_unfrozen(self, who: str) -> None:
         """Raise for the first step that needs statistics of the whole tile."""
@@ -170,10 +173,10 @@ def compile(
     wanted = tuple(dict.fromkeys((*_wanted(states, outputs), *sorted(builder.alternatives))))
     instructions = _needed(builder, wanted)
     return Program(
-        op, specs, states, tuple(builder.slots), tuple(builder.shapes), tuple(builder.leads),
-        builder.sources, instructions, tuple(builder.reductions), tuple(builder.unfrozen),
-        tuple(builder.sinks), tuple(builder.notes), wanted, frozenset(builder.temporaries),
-        dict(overrides or {}),
+        op, specs, states, tuple(builder.slots), tuple(builder.shapes), tuple(builder.offsets),
+        tuple(builder.leads), builder.sources, instructions, tuple(builder.reductions),
+        tuple(builder.unfrozen), tuple(builder.sinks), tuple(builder.notes), wanted,
+        frozenset(builder.temporaries), dict(overrides or {}),
     )  # fmt: skip
 
 

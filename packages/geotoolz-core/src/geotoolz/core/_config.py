@@ -11,6 +11,7 @@ import numpy as np
 
 from geotoolz.core import _registry
 from geotoolz.core._errors import ConfigError, GeotoolzError, ParameterError
+from geotoolz.core._frozen_array import FrozenArray
 from geotoolz.core._operator import Operator, check_parameter_names, is_default, join
 from geotoolz.core._ref import Ref
 
@@ -18,9 +19,10 @@ TARGET = "_target_"
 REF_TARGET = "geotoolz.core.Ref"
 
 Finder = Callable[[str], type[Operator]]
+Binder = Callable[[FrozenArray], Ref]
 
 
-def to_config(op: Operator, *, defaults: bool = True) -> dict[str, Any]:
+def to_config(op: Operator, *, defaults: bool = True, bind: Binder | None = None) -> dict[str, Any]:
     """Return an operator's configuration.
 
     Parameters
@@ -29,20 +31,22 @@ def to_config(op: Operator, *, defaults: bool = True) -> dict[str, Any]:
         The operator.
     defaults : bool
         Whether parameters with their default value are listed.
+    bind : callable, optional
+        Returns the reference that stands for an array in memory.
 
     Raises
     ------
     ConfigError
         If a part of it exists in memory only.
     """
-    reason = unconfigurable(op)
+    reason = unconfigurable(op, arrays=bind is not None)
     if reason:
         raise ConfigError(f"{reason[0]} cannot be saved as configuration: {reason[1]}")
-    return _plain(op, defaults, "")  # type: ignore[no-any-return]
+    return _Plainer(defaults, bind).plain(op, "")  # type: ignore[no-any-return]
 
 
-def unconfigurable(op: Operator, path: str = "") -> tuple[str, str] | None:
-    """Return which step cannot be saved and why, or None."""
+def unconfigurable(op: Operator, path: str = "", *, arrays: bool = False) -> tuple[str, str] | None:
+    """Return which step cannot be saved and why, or None; `arrays` in memory may be no obstacle."""
     for where, child in op.walk(path):
         label = f"{where} ({type(child).__name__})" if where else type(child).__name__
         why = getattr(child, "unsaveable", None)
@@ -50,31 +54,59 @@ def unconfigurable(op: Operator, path: str = "") -> tuple[str, str] | None:
             return label, why
         if "<locals>" in type(child).__qualname__:
             return label, "its class is defined inside a function; move it to a module"
+        held = (
+            []
+            if arrays
+            else [f.name for f in dataclasses.fields(child) if _holds_array(getattr(child, f.name))]
+        )
+        if held:
+            return (
+                label,
+                f"its {held[0]} is an array in memory; "
+                "geotoolz.core.save(pipeline, folder) writes it to a file",
+            )
     return None
 
 
-def _plain(value: Any, defaults: bool, path: str) -> Any:
-    if isinstance(value, Operator):
-        own = {
-            f.name: _plain(getattr(value, f.name), defaults, join(path, f.name))
-            for f in dataclasses.fields(value)
-            if defaults or not is_default(value, f)
-        }
-        return {TARGET: value.target(), **own}
-    if isinstance(value, Ref):
-        return {TARGET: REF_TARGET, "uri": value.uri, "sha256": value.sha256}
+def _holds_array(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(map(_holds_array, value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, defaults, f"{path}[{key}]") for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item, defaults, f"{path}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ConfigError(
-        f"{path} holds a {type(value).__name__}, which exists in memory only",
-        fix="save it to a file and give its geotoolz.core.Ref",
-    )
+        return any(map(_holds_array, value.values()))
+    return isinstance(value, FrozenArray)
+
+
+class _Plainer:
+    """Turns values into what a configuration holds."""
+
+    def __init__(self, defaults: bool, bind: Binder | None) -> None:
+        self.defaults = defaults
+        self.bind = bind
+
+    def plain(self, value: Any, path: str) -> Any:
+        if isinstance(value, Operator):
+            own = {
+                f.name: self.plain(getattr(value, f.name), join(path, f.name))
+                for f in dataclasses.fields(value)
+                if self.defaults or not is_default(value, f)
+            }
+            return {TARGET: value.target(), **own}
+        if isinstance(value, FrozenArray) and self.bind is not None:
+            value = self.bind(value)
+        if isinstance(value, Ref):
+            return {TARGET: REF_TARGET, "uri": value.uri, "sha256": value.sha256}
+        if isinstance(value, Mapping):
+            return {str(key): self.plain(item, f"{path}[{key}]") for key, item in value.items()}
+        if isinstance(value, tuple | list):
+            return [self.plain(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        if isinstance(value, np.generic):
+            return value.item()
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise ConfigError(
+            f"{path} holds a {type(value).__name__}, which exists in memory only",
+            fix="save it to a file and give its geotoolz.core.Ref",
+        )
 
 
 def from_config(

@@ -109,7 +109,8 @@ def _lazy_blocks(job: Job, tiles: Mapping[str, xr.Dataset]) -> tuple[dict[int, A
 
 def _signature(job: Job) -> list[Any]:
     """Return what makes the chunks of a job what they are: kernels, arguments, no-data, statistics."""
-    calls = [(_code(s.kernel), s.reads, s.writes, s.args, repr(s.footprint)) for s in job.instructions]
+    calls = [(_code(s.kernel), s.reads, s.writes, s.args, repr(s.footprint), repr(s.change))
+             for s in job.instructions]  # fmt: skip
     slots = [(str(spec.dtype), spec.dims, repr(spec.nodata)) for spec in job.program.slots]
     reductions = [(r.path, r.reads, repr(type(r.op)), repr(r.op)) for r in job.reductions]
     return [calls, slots, reductions]
@@ -193,14 +194,26 @@ def _dask_array(da: Any, tiles: Mapping[str, xr.Dataset], where: tuple[str, str]
 
 
 def _chunks(job: Job, sources: Mapping[int, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the rows and columns of the result's chunks: those of the first chunked input."""
+    """Return the rows and columns of the result's chunks: those of the first chunked input.
+
+    On another grid the chunks have the size of the input's first chunk.
+    """
     height, width = job.shape
     if job.needs_whole is not None:
         return (height,), (width,)
     chunked = [a for a in sources.values() if a.npartitions > 1] or list(sources.values())
     if not chunked:
         return (height,), (width,)
-    return tuple(chunked[0].chunks[-2]), tuple(chunked[0].chunks[-1])
+    rows, cols = tuple(chunked[0].chunks[-2]), tuple(chunked[0].chunks[-1])
+    if any(step.change is not None for step in job.instructions) or (sum(rows), sum(cols)) != job.shape:
+        rows, cols = _regular(height, max(rows)), _regular(width, max(cols))
+    along_y, along_x = job.whole_axes
+    return (height,) if along_y else rows, (width,) if along_x else cols
+
+
+def _regular(size: int, chunk: int) -> tuple[int, ...]:
+    full, rest = divmod(size, max(chunk, 1))
+    return (*[chunk] * full, *([rest] if rest else [])) or (0,)
 
 
 def _bounds(sizes: tuple[int, ...]) -> list[tuple[int, int]]:

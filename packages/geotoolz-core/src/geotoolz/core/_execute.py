@@ -10,8 +10,10 @@ import numpy as np
 
 from geotoolz.core._builder import Instruction, Reduction
 from geotoolz.core._compile import Program
-from geotoolz.core._errors import TileError
+from geotoolz.core._errors import ExecutorError, TileError
 from geotoolz.core._extent import Extent
+from geotoolz.core._footprint import ALL
+from geotoolz.core._jit import PixelKernel
 
 Array = np.ndarray[Any, Any]
 Fetch = Callable[[int, Extent], Array]
@@ -52,38 +54,61 @@ class Job:
                 live.update(step.reads)
                 kept.append(step)
         kept.reverse()
+        _require_aligned(program, kept)
         last: dict[int, int] = {}
         for index, step in enumerate(kept):
             last.update(dict.fromkeys((*step.reads, *step.writes), index))
         for slot in (*wanted, *(s for r in reductions for s in r.reads)):
             last[slot] = len(kept)
-        pointwise = all(step.footprint.is_pointwise for step in kept)
+        pointwise = all(step.is_pointwise for step in kept)
         return cls(program, shape, wanted, tuple(kept), tuple(reductions), pointwise, last)
 
     @property
+    def whole_axes(self) -> tuple[bool, bool]:
+        """Whether some call looks at whole columns (along y), and at whole rows (along x)."""
+        reaches = [step.footprint for step in self.instructions]
+        return any(f.y == ALL for f in reaches), any(f.x == ALL for f in reaches)
+
+    @property
     def needs_whole(self) -> Instruction | None:
-        """The first call that looks at the whole tile, if there is one."""
-        return next((s for s in self.instructions if not s.footprint.is_finite), None)
+        """The call that makes the whole tile necessary, if there is one."""
+        if self.whole_axes != (True, True):
+            return None
+        both = (s for s in self.instructions if s.footprint.y == ALL and s.footprint.x == ALL)
+        unbounded = (s for s in reversed(self.instructions) if not s.footprint.is_finite)
+        return next(both, None) or next(unbounded)
 
     def input_extents(self, extent: Extent) -> dict[int, Extent]:
         """Return which pixels of every slot are needed to compute a window, inputs included."""
         needed: dict[int, Extent] = dict.fromkeys(self.wanted, extent)
         for reduction in self.reductions:
             needed.update(dict.fromkeys((s for s in reduction.reads if s not in needed), extent))
-        offset = next(iter(self.program.inputs_spec.values())).offset
         for step in reversed(self.instructions):
             outs = [needed[slot] for slot in step.writes if slot in needed]
             total = outs[0]
             for other in outs[1:]:
                 total = total.union(other)
             needed.update((slot, total) for slot in step.writes)
-            reads = total.grow(step.footprint, self.shape, offset)
+            reads = self.domain(step, total)
             for slot in step.reads:
                 needed[slot] = needed[slot].union(reads) if slot in needed else reads
         return needed
 
+    def domain(self, step: Instruction, out: Extent) -> Extent:
+        """Return the pixels that a call reads to make `out`, on the lattice of what it reads."""
+        if step.change is not None:
+            return step.change.needed(out)
+        slot = step.writes[0]
+        return out.grow(step.footprint, self.program.shapes[slot], self.program.offsets[slot])
 
-def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None = None) -> dict[int, Array]:
+
+def run_window(
+    job: Job,
+    fetch: Fetch,
+    extent: Extent,
+    states: list[Any] | None = None,
+    into: Mapping[int, Array] | None = None,
+) -> dict[int, Array]:
     """Compute the wanted slots of a window from no more pixels than it depends on.
 
     Parameters
@@ -96,11 +121,13 @@ def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None 
         The window.
     states : list, optional
         One state per reduction of the job; updated in place with the window's pixels.
+    into : mapping of int to array, optional
+        Arrays of the whole output that the wanted slots' pixels are written into.
 
     Returns
     -------
     dict of int to array
-        The wanted slots, cropped to the window.
+        The wanted slots, cropped to the window; none with `into`.
     """
     needed = None if job.pointwise else job.input_extents(extent)
     sources = job.program.sources
@@ -111,52 +138,90 @@ def run_window(job: Job, fetch: Fetch, extent: Extent, states: list[Any] | None 
             live[slot] = fetch(slot, extent if needed is None else needed[slot])
         return live[slot]
 
-    offset = (0, 0) if needed is None else next(iter(job.program.inputs_spec.values())).offset
     for index, step in enumerate(job.instructions):
         arrays = [get(slot) for slot in step.reads]
-        if needed is None:
-            results = _invoke(job, step, arrays, extent)
-        else:
-            results = _call(job, step, arrays, needed, offset)
+        if needed is None and into and (place := _written_in_place(step, arrays, extent, into)) is not None:
+            live[step.writes[0]] = place
+            _forget(job, step, index, live)
+            continue
+        results = _invoke(job, step, arrays, extent) if needed is None else _call(job, step, arrays, needed)
         if not isinstance(results, tuple):
             results = (results,)
         _store(job.program, step, results, live, extent if needed is None else None)
-        for slot in {*step.reads, *step.writes}:
-            if job.last_use[slot] == index:
-                del live[slot]
+        _forget(job, step, index, live)
     if states is not None:
         for number, reduction in enumerate(job.reductions):
             arrays = [_crop(get(slot), needed, slot, extent) for slot in reduction.reads]
-            states[number] = reduction.op.update(states[number], *arrays)
-    return {slot: _crop(get(slot), needed, slot, extent) for slot in job.wanted if slot not in sources}
+            where = {"extent": extent.moved(reduction.spec.offset)} if reduction.op.located else {}
+            update: Callable[..., Any] = reduction.op.update
+            states[number] = update(states[number], *arrays, **where)
+    made = {slot: _crop(get(slot), needed, slot, extent) for slot in job.wanted if slot not in sources}
+    if into is None:
+        return made
+    for slot, array in made.items():
+        target = extent.of(into[slot])
+        if array.base is not into[slot]:  # else a kernel has written it there
+            target[...] = array
+    return {}
 
 
-def _invoke(job: Job, step: Instruction, arrays: list[Array], extent: Extent) -> Any:
-    """Call a kernel, telling it where it is if it asks."""
-    if not step.located:
+def _forget(job: Job, step: Instruction, index: int, live: dict[int, Array]) -> None:
+    """Let go of arrays that nobody needs after a step."""
+    for slot in {*step.reads, *step.writes}:
+        if job.last_use[slot] == index:
+            del live[slot]
+
+
+def _written_in_place(
+    step: Instruction, arrays: list[Array], extent: Extent, into: Mapping[int, Array]
+) -> Array | None:
+    """Let a kernel write straight into the output, where it can."""
+    slot = step.writes[0] if len(step.writes) == 1 else -1
+    if slot not in into or step.located or not isinstance(step.kernel, PixelKernel):
+        return None
+    target = extent.of(into[slot])
+    return target if step.kernel.into(target, *arrays, *step.args) else None
+
+
+def _require_aligned(program: Program, steps: Sequence[Instruction]) -> None:
+    """Raise for a tile that begins inside a block of an aligned kernel: its first block would be cut."""
+    for step in steps:
+        offset = program.offsets[step.writes[0]] if step.writes else (0, 0)
+        if any(first % step.footprint.align for first in offset):
+            raise ExecutorError(
+                f"the tile begins at row and column {offset} of its lattice, and "
+                f"{step.path or 'this step'} works in blocks of {step.footprint.align}",
+                expected=f"a tile that begins at multiples of {step.footprint.align}",
+                fix="read a larger window, and crop the result",
+            )
+
+
+def _invoke(
+    job: Job, step: Instruction, arrays: list[Array], extent: Extent, source: Extent | None = None
+) -> Any:
+    """Call a kernel, telling it where it is if it asks or if the grid changes."""
+    if not step.located and source is None:
         return step.kernel(*arrays, *step.args)
-    y, x = next(iter(job.program.inputs_spec.values())).offset
-    here = Extent(extent.y0 + y, extent.y1 + y, extent.x0 + x, extent.x1 + x)
-    return step.kernel(*arrays, *step.args, extent=here)
+    where = {"extent": extent.moved(job.program.offsets[step.writes[0]])}
+    if source is not None:
+        where["source"] = source.moved(job.program.offsets[step.reads[0]]) if step.reads else source
+    return step.kernel(*arrays, *step.args, **where)
 
 
 def _call(
-    job: Job,
-    step: Instruction,
-    arrays: list[Array],
-    needed: Mapping[int, Extent],
-    offset: tuple[int, int],
+    job: Job, step: Instruction, arrays: list[Array], needed: Mapping[int, Extent]
 ) -> tuple[Array, ...]:
     """Call a kernel on the pixels it needs and crop what it returns to the pixels asked for."""
-    out = needed[step.writes[0]] if step.writes else Extent(0, *job.shape[:1], 0, *job.shape[1:])
-    read = out.grow(step.footprint, job.shape, offset)
+    out = needed[step.writes[0]]
+    read = job.domain(step, out)
     cut = [needed[slot].cut(array, read) for slot, array in zip(step.reads, arrays, strict=True)]
-    results = _invoke(job, step, cut, read)
+    given = read if step.change is None else out  # the pixels that the kernel returns
+    results = _invoke(job, step, cut, given, None if step.change is None else read)
     if not isinstance(results, tuple):
         results = (results,)
     for result in results:
-        _check_shape(step, result, read)
-    return tuple(read.cut(result, out) for result in results)
+        _check_shape(step, result, given)
+    return tuple(given.cut(result, out) for result in results)
 
 
 def _check_shape(step: Instruction, result: Any, read: Extent) -> None:
@@ -181,9 +246,15 @@ def _store(
             expected=f"{len(step.writes)}, as its plan says",
         )
     for slot, array in zip(step.writes, results, strict=True):
-        if extent is not None:
-            _check_shape(step, array, extent)
         promised, lead = program.slots[slot].dtype, program.leads[slot]
+        live[slot] = array
+        if extent is not None:
+            try:
+                if array.dtype == promised and array.shape == (*lead, *extent.shape):
+                    continue
+            except AttributeError:  # no array at all
+                pass
+            _check_shape(step, array, extent)
         if array.shape[:-2] != lead and slot not in program.temporaries:
             raise TileError(
                 f"the kernel of {step.path or 'this step'} returned shape {array.shape}",
@@ -194,7 +265,6 @@ def _store(
                 f"the kernel of {step.path or 'this step'} returned {array.dtype}",
                 expected=f"{promised}, as its plan says",
             )
-        live[slot] = array
 
 
 def _crop(array: Array, needed: Mapping[int, Extent] | None, slot: int, extent: Extent) -> Array:

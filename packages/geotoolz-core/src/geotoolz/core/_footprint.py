@@ -60,6 +60,12 @@ class Footprint:
             math.lcm(self.align, after.align),
         )
 
+    def scaled(self, y: float, x: float) -> Footprint:
+        """Return the footprint in pixels of a grid that has `y` × `x` pixels per pixel of this one."""
+        if (y, x) == (1.0, 1.0):
+            return self
+        return Footprint(_scaled(self.y, y), _scaled(self.x, x), self.time, 1)
+
     def union(self, other: Footprint) -> Footprint:
         """Return the smallest footprint that covers both."""
         return Footprint(
@@ -72,6 +78,10 @@ class Footprint:
 
 def _add(a: Reach, b: Reach) -> Reach:
     return ALL if ALL in (a, b) else int(a) + int(b)
+
+
+def _scaled(reach: Reach, factor: float) -> Reach:
+    return ALL if reach == ALL else math.ceil(int(reach) * factor - 1e-9)
 
 
 def _max(a: Reach, b: Reach) -> Reach:

@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 import xarray as xr
 
 from geotoolz.core._builder import Reduction, Unfrozen
 from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ParameterError, TileError
-from geotoolz.core._execute import Job
+from geotoolz.core._execute import Fetch, Job
+from geotoolz.core._freeze_data import Opened, Opener, openers
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._reduce import not_frozen
 from geotoolz.core._specs import TileSpec
 
 T = TypeVar("T", bound=Operator)
-Tiles = xr.Dataset | Mapping[str, xr.Dataset]
-Loader = Callable[[], Tiles]
 
 
-def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
+def freeze(
+    op: T,
+    data: Any,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    window: tuple[int, int] | None = None,
+) -> T:
     """Return a pipeline whose data-dependent steps have their statistics bound.
 
     The statistics of each such step are gathered over all the given tiles, after the steps before
-    it, in the order of the pipeline.
+    it, in the order of the pipeline. They do not depend on the order of the tiles, on windows or on
+    threads, bit for bit.
 
     Parameters
     ----------
     op : Operator
-        A pipeline with unfrozen steps (`PercentileClip`, `MinMax`, …).
-    data : xarray.Dataset, or iterable
-        One tile (for a graph with several inputs a mapping of tiles by name); or several such,
-        zero-argument functions that load one, or objects with a
-        ``load()`` method such as the slices of a catalog. Tiles are loaded one at a time and more
-        than once; only the loadable forms keep memory bounded.
+        A pipeline with unfrozen steps (`PercentileClip`, `MinMax`, `Standardize`, …).
+    data : xarray.Dataset, SceneReader, GeoCatalog, or iterable
+        One tile (for a graph with several inputs a mapping of tiles by name); a scene opened with
+        `geotoolz.io.open_scene`, or anything else with ``spec`` and ``arrays(names, rows, cols)``;
+        a catalog; or several of these, or objects that ``open()`` or ``load()`` one, or functions
+        that return one. Readers, catalogs and what opens are read in windows, only the bands that
+        lead to a statistic, more than once; what loads is held one tile at a time.
+    sample : int, optional
+        Use this many of the tiles, drawn by their ids (of a catalog its `sample`).
+    seed : int
+        Another seed draws other tiles.
     threads : int
         Number of threads per tile.
+    window : tuple of int, optional
+        Rows and columns to treat at once; by default 1024 × 1024 of what is read from files.
 
     Returns
     -------
     Operator
-        Of the same type; frozen values stand in its configuration and its hash.
+        Of the same type; frozen values stand in its configuration and its hash. Arrays (a
+        covariance) are held in memory until `geotoolz.core.save` writes them.
 
     Raises
     ------
     ParameterError
-        If there is no tile.
+        If there is no tile, or fewer than the sample.
+    TileError
+        If a band has no valid pixel, or tiles differ in bands or data types; names the step.
 
     Examples
     --------
@@ -58,15 +77,19 @@ def freeze(op: T, data: xr.Dataset | Iterable[Any], *, threads: int = 1) -> T:
     >>> frozen.is_frozen
     True
     """
-    loaders = _loaders(data)
+    if threads < 1:
+        raise ParameterError(f"threads={threads}", expected="1 or more")
+    sources = openers(data, sample, seed, window)
     overrides: dict[str, Operator] = {}
     while True:
         # a Switch may lead the first tile past a step that a later one meets
-        steps = (_first_unfrozen(op, load(), overrides) for load in loaders)
+        steps = (_first_unfrozen(op, source(), overrides) for source in sources)
         step = next((s for s in steps if s is not None), None)
         if step is None:
             return _with_overrides(op, overrides, "")
-        overrides[step.path] = step.op.freeze(_statistics(op, step, loaders, overrides, threads))
+        result = _statistics(op, step, sources, overrides, threads)
+        _require_known(step, result)
+        overrides[step.path] = step.op.freeze(result)
 
 
 def freeze_on_tile(
@@ -75,7 +98,12 @@ def freeze_on_tile(
     tiles: Mapping[str, xr.Dataset],
     threads: int,
 ) -> dict[str, Operator]:
-    """Freeze the steps with ``scope="tile"`` on the tile that is about to be run."""
+    """Freeze the steps with ``scope="tile"`` on the tile that is about to be run.
+
+    A band without any valid pixel gets unknown (NaN) statistics: it has nothing to be treated.
+    """
+    from geotoolz.core._run import _named, array_fetch
+
     overrides: dict[str, Operator] = {}
     while True:
         program = compile(op, spec, (), overrides=overrides)
@@ -84,47 +112,19 @@ def freeze_on_tile(
         step = program.unfrozen[0]
         if getattr(step.op, "scope", "tile") != "tile":
             raise not_frozen(step.path, step.op, "its scope is not 'tile'")
+        fetch = array_fetch(program, _named(program, tiles))
+        reduce = step.op.statistics(step.state.spec)
         result = None
         for _ in range(_n_passes(step)):
-            state = _gather(program, step, tiles, result, threads)
-            result = step.op.statistics(step.state.spec).finish(state)
+            result = reduce.finish(_gather(program, step, fetch, None, result, threads))
+            if reduce.is_final(result):
+                break
         overrides[step.path] = step.op.freeze(result)
 
 
-def _loaders(data: xr.Dataset | Iterable[Any]) -> list[Loader]:
-    if isinstance(data, xr.Dataset) or _is_inputs(data):
-        return [_loader(data)]
-    loaders = [_loader(item) for item in data]
-    if not loaders:
-        raise ParameterError("there is no tile to freeze on", expected="one tile at least")
-    return loaders
-
-
-def _is_inputs(data: Any) -> bool:
-    """Whether this is a mapping of tiles: the inputs of a graph."""
-    return isinstance(data, Mapping) and bool(data) and all(isinstance(v, xr.Dataset) for v in data.values())
-
-
-def _loader(item: Any) -> Loader:
-    if isinstance(item, xr.Dataset) or _is_inputs(item):
-        return lambda: item
-    load = getattr(item, "load", item)
-    if not callable(load):
-        raise ParameterError(
-            f"cannot load a tile from {type(item).__name__}", expected="a Dataset or .load()"
-        )
-    return load  # type: ignore[no-any-return]
-
-
-def _first_unfrozen(op: Operator, tile: Tiles, overrides: Mapping[str, Operator]) -> Unfrozen | None:
-    program = compile(op, _spec_of(tile), (), overrides=overrides)
+def _first_unfrozen(op: Operator, tile: Opened, overrides: Mapping[str, Operator]) -> Unfrozen | None:
+    program = compile(op, tile.spec, (), overrides=overrides)
     return program.unfrozen[0] if program.unfrozen else None
-
-
-def _spec_of(tile: Tiles) -> TileSpec | dict[str, TileSpec]:
-    if isinstance(tile, xr.Dataset):
-        return TileSpec.of(tile)
-    return {name: TileSpec.of(one) for name, one in tile.items()}
 
 
 def _n_passes(step: Unfrozen) -> int:
@@ -134,7 +134,7 @@ def _n_passes(step: Unfrozen) -> int:
 def _statistics(
     op: Operator,
     step: Unfrozen,
-    loaders: list[Loader],
+    sources: list[Opener],
     overrides: Mapping[str, Operator],
     threads: int,
 ) -> Any:
@@ -142,19 +142,42 @@ def _statistics(
     result = None
     for _ in range(_n_passes(step)):
         merged: Any = None
-        for load in loaders:
-            tile = load()
-            program = compile(op, _spec_of(tile), (), overrides=overrides)
+        for source in sources:
+            tile = source()
+            program = compile(op, tile.spec, (), overrides=overrides)
             here = next((u for u in program.unfrozen if u.path == step.path), None)
             if here is None:
                 continue  # a Switch leads this tile past the step
             _require_alike(step, here)
-            state = _gather(
-                program, here, {"": tile} if isinstance(tile, xr.Dataset) else tile, result, threads
-            )
+            state = _gather(program, here, tile.fetching(program), tile.window, result, threads)
             merged = state if merged is None else reduce.merge(merged, state)
         result = reduce.finish(merged)
+        if reduce.is_final(result):
+            break
     return result
+
+
+def _require_known(step: Unfrozen, result: Any) -> None:
+    """Raise if a statistic is unknown: a limit that is NaN would turn all pixels into no-data."""
+    if not isinstance(result, Mapping):
+        return
+    empty = [str(name) for name, found in result.items() if _has_nan(found)]
+    if getattr(result, "n", None) == 0:
+        empty = list(getattr(result, "bands", empty))
+    if empty:
+        raise TileError(
+            f"{step.path or 'the pipeline'} ({type(step.op).__name__}) finds too few valid pixels of "
+            f"{', '.join(empty)} to freeze on",
+            expected="valid pixels of every band",
+            fix="leave the band out (bands=…), or freeze on tiles that hold data (and few infinities)",
+        )
+
+
+def _has_nan(found: Any) -> bool:
+    try:
+        return bool(np.isnan(np.asarray(found, np.float64)).any())
+    except (TypeError, ValueError):  # no numbers: not for this function to judge
+        return False
 
 
 def _require_alike(first: Unfrozen, other: Unfrozen) -> None:
@@ -177,18 +200,24 @@ def _listed(dtypes: Mapping[str, Any]) -> str:
 
 
 def _gather(
-    program: Program, step: Unfrozen, tiles: Mapping[str, xr.Dataset], previous: Any, threads: int
+    program: Program,
+    step: Unfrozen,
+    fetch: Fetch,
+    window: tuple[int, int] | None,
+    previous: Any,
+    threads: int,
 ) -> Any:
     """Run one pass of a step's statistics over a tile and return the unfinished state."""
-    from geotoolz.core._run import _compute_shape, _named, array_fetch
+    from geotoolz.core._run import _compute_shape, regular_cut
 
     reduce = step.op.statistics(step.state.spec)
     names = reduce.plan(step.state.spec).all_reads()
     reduction = Reduction(step.path, reduce, step.state.spec, tuple(step.state.slots[n] for n in names))
     alone = replace(program, wanted=(), reductions=(reduction,), unfrozen=())
-    fetch = array_fetch(alone, _named(alone, tiles))
     job = Job.of(alone, (), (reduction,), step.state.spec.shape)
-    return _compute_shape(job, fetch, None, threads, previous)[1][0]
+    if job.needs_whole is not None:
+        window = None
+    return _compute_shape(job, fetch, regular_cut(window, threads), previous)[1][0]
 
 
 def _with_overrides(op: T, overrides: Mapping[str, Operator], path: str) -> T:

@@ -117,10 +117,11 @@ class Merge(Join):
         variables: dict[str, VarSpec] = {}
         slots: dict[str, int] = {}
         for source, state in states.items():
-            if state.spec.shape != first.spec.shape or state.spec.geobox != first.spec.geobox:
+            here, there = state.spec.window_geobox, first.spec.window_geobox
+            if state.spec.shape != first.spec.shape or here != there:
                 raise GridMismatchError(
                     f"the tile {source!r} lies on another grid than {next(iter(states))!r}",
-                    expected=grid_label(first.spec.geobox),
+                    expected=grid_label(there),
                     fix="bring the inputs onto one grid first",
                 )
             for name, slot in state.slots.items():
@@ -131,7 +132,7 @@ class Merge(Join):
                     )
                 variables[label] = state.spec.variables[name]
                 slots[label] = slot
-        return State(first.spec.evolve(variables), slots)
+        return State(first.spec.evolve(variables), slots, first.home)
 
 
 class Graph(Operator):

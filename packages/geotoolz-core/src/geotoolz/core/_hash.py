@@ -62,4 +62,6 @@ def _identity(value: Any) -> Any:
 def _is_sink(value: Any) -> bool:
     if not isinstance(value, Mapping) or not isinstance(value.get(TARGET), str):
         return False
+    if value[TARGET] == REF_TARGET:
+        return False
     return issubclass(_registry.find(value[TARGET]), Sink)

@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ import numpy as np
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 _lock = threading.RLock()
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Kernel:
@@ -50,9 +52,8 @@ class Kernel:
 
         if vars(config).get("DISABLE_JIT"):  # set at import time, unknown to type checkers
             return _interpreted(self.fn)
-        options = {"nogil": True, "error_model": "numpy", "fastmath": False}
-        compiled: Callable[..., Any] = _cached(numba.njit, self.fn, options)
-        return compiled
+        built: Callable[..., Any] = _cached(numba.njit, self.fn, _OPTIONS)
+        return built
 
     def __reduce__(self) -> str:
         return self.fn.__qualname__
@@ -74,13 +75,25 @@ class PixelKernel(Kernel):
         """Return the loop's output for these arrays and scalars."""
         planes = args[: self.arrays]
         first = planes[0]
-        if any(plane.shape != first.shape for plane in planes[1:]):
-            planes = np.broadcast_arrays(*planes)
-            first = planes[0]
+        for plane in planes[1:]:
+            if plane.shape != first.shape:
+                planes = np.broadcast_arrays(*planes)
+                first = planes[0]
+                break
         out = np.empty(first.shape, first.dtype if self.dtype is None else self.dtype)
         loop = self._compiled or self.compile()
-        loop(out.reshape(-1), *(flat_view(plane) for plane in planes), *args[self.arrays :])
+        loop(out.reshape(-1), *map(flat_view, planes), *args[self.arrays :])
         return out
+
+    def into(self, out: Any, *args: Any) -> bool:
+        """Write the loop's output into a contiguous array; return False where it does not fit there."""
+        planes = args[: self.arrays]
+        dtype = planes[0].dtype if self.dtype is None else self.dtype
+        if out.dtype != dtype or not out.flags.c_contiguous or any(p.shape != out.shape for p in planes):
+            return False
+        loop = self._compiled or self.compile()
+        loop(out.reshape(-1), *map(flat_view, planes), *args[self.arrays :])
+        return True
 
 
 def flat_view(array: Any) -> Any:
@@ -94,7 +107,9 @@ def flat_view(array: Any) -> Any:
     >>> flat_view(np.zeros((2, 3))).shape
     (6,)
     """
-    flat = np.ascontiguousarray(array).reshape(-1).view()
+    flat = np.asarray(array).reshape(-1)  # always a new object
+    if not flat.flags.c_contiguous:
+        flat = np.ascontiguousarray(flat)
     flat.flags.writeable = False
     return flat
 
@@ -114,6 +129,20 @@ def _cached(decorator: Any, fn: Callable[..., Any], options: dict[str, Any]) -> 
         return decorator(cache=True, **options)(fn)
     except RuntimeError:  # numba finds no folder that it can write its cache to
         return decorator(**options)(fn)
+
+
+def compiled(fn: F) -> F:
+    """Compile a function for use by other compiled functions of its module.
+
+    The module is imported when its first kernel runs, never with the package: this brings numba.
+    """
+    import numba
+    from numba.core import config
+
+    if vars(config).get("DISABLE_JIT"):
+        return fn
+    built: F = _cached(numba.njit, fn, _OPTIONS)
+    return built
 
 
 def kernel(fn: Callable[..., Any]) -> Kernel:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from geotoolz.core._errors import (
     nearest,
 )
 from geotoolz.core._operator import Operator
-from geotoolz.core._ref import Ref
 from geotoolz.core._yaml import Limits, dump_yaml, parse, scalar
 
 UNTRUSTED_TAGS = frozenset({"loads_code", "reads_files", "writes_files"})
@@ -134,7 +132,7 @@ def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: 
         The pipeline.
     path : path, optional
         A file to write the text to. A pipeline that refers to other files (`Ref`) is better saved
-        with `save`, which takes them along.
+        with `save`, which takes them along; one that holds arrays in memory has to be.
     defaults : bool
         Whether to write out parameters that have their default value.
 
@@ -145,16 +143,16 @@ def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: 
     WriteError
         If the file cannot be written.
     """
-    text = dump_yaml(_escaped(to_config(op, defaults=defaults)))
+    text = dump_yaml(escaped(to_config(op, defaults=defaults)))
     if path is not None:
         try:
-            _write_text(Path(path), text)
+            write_text(Path(path), text)
         except OSError as error:
             raise WriteError(f"{path} cannot be written: {error.strerror}") from error
     return text
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -164,44 +162,13 @@ def _write_text(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _escaped(value: Any) -> Any:
+def escaped(value: Any) -> Any:
     """Return plain values with every literal ``${`` written as ``$${``."""
     if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
+        return {key: escaped(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_escaped(item) for item in value]
+        return [escaped(item) for item in value]
     return value.replace("${", "$${") if isinstance(value, str) else value
-
-
-def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
-    """Save a pipeline and every file that it refers to into a folder that can be moved.
-
-    Parameters
-    ----------
-    op : Operator
-        The pipeline.
-    folder : path
-        Made if need be. Gets ``pipeline.yaml`` and ``artefacts/<sha256>…``.
-
-    Returns
-    -------
-    pathlib.Path
-        Of the YAML file; ``load`` of it gives a pipeline of equal hash.
-    """
-    target = Path(folder)
-    config = to_config(op, defaults=False)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        bound = _collected_refs(config, target)
-        path = target / "pipeline.yaml"
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(dump_yaml(_escaped(bound)), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        if isinstance(error, GeotoolzError):
-            raise
-        raise WriteError(f"{target} cannot be written: {error.strerror}") from error
-    return path
 
 
 def interpolate(
@@ -287,21 +254,6 @@ def _resolved_refs(value: Any, folder: Path) -> Any:
         return {k: _resolved_refs(v, folder) for k, v in value.items()}
     if isinstance(value, list):
         return [_resolved_refs(v, folder) for v in value]
-    return value
-
-
-def _collected_refs(value: Any, folder: Path) -> Any:
-    if isinstance(value, Mapping):
-        if value.get(TARGET) == REF_TARGET:
-            source = Ref(value["uri"], value["sha256"]).verify()
-            name = f"artefacts/{value['sha256'][:16]}{source.suffix}"
-            (folder / "artefacts").mkdir(exist_ok=True)
-            if source.resolve() != (folder / name).resolve():
-                shutil.copyfile(source, folder / name)
-            return {**value, "uri": name}
-        return {k: _collected_refs(v, folder) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_collected_refs(v, folder) for v in value]
     return value
 
 

@@ -27,9 +27,17 @@ class Reduce(Operator, abstract=True):
     ----------
     passes : int
         How often the pixels are visited; the result of a pass is handed to `init` of the next.
+    located : bool
+        Whether `update` is told which pixels it gets, by the keyword ``extent`` (an `Extent` on the
+        lattice of the parent grid): for samples that do not depend on how the tile is cut.
+    block_pixels : int
+        Pixels per block where pixels come straight from the tile, if more than the runner's own: for
+        an `update` that makes no arrays of the size of its input.
     """
 
     passes: ClassVar[int] = 1
+    located: ClassVar[bool] = False
+    block_pixels: ClassVar[int] = 0
 
     def plan(self, tile: TileSpec) -> Plan:
         """Say which variables are read; a Reduce writes nothing."""
@@ -38,6 +46,10 @@ class Reduce(Operator, abstract=True):
     def n_passes(self, tile: TileSpec) -> int:
         """Return how often the pixels of a tile must be visited."""
         return type(self).passes
+
+    def is_final(self, result: Any) -> bool:
+        """Whether what a pass finished with is the result already, so that no further pass is needed."""
+        return False
 
     def init(self, tile: TileSpec, previous: Any = None) -> Any:
         """Return the empty state of a pass; `previous` is what the last pass finished with."""

@@ -9,8 +9,6 @@ from urllib.request import url2pathname
 
 from geotoolz.core._errors import ConfigError, ReadError
 
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Ref:
@@ -65,20 +63,27 @@ class Ref:
         Raises
         ------
         ReadError
-            If the file is missing or has other content.
+            If the file is missing or has other content; names the file and both hashes.
         """
-        found = digest(self.path)
+        self._require(digest(self.path))
+        return self.path
+
+    def read_bytes(self) -> bytes:
+        """Return the verified content; what is returned is what was checked."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        self._require(hashlib.sha256(content).hexdigest())
+        return content
+
+    def _require(self, found: str) -> None:
         if found != self.sha256:
             raise ReadError(
                 f"{self.uri} has sha256 {found[:12]}…",
                 expected=f"{self.sha256[:12]}…, as the pipeline says",
                 fix="restore the file, or bind the new one with Ref.of(path)",
             )
-        return self.path
-
-    def read_bytes(self) -> bytes:
-        """Return the verified content."""
-        return self.verify().read_bytes()
 
     def resolved(self, folder: Path) -> Ref:
         """Return the reference with a relative path made absolute from a folder."""
@@ -93,4 +98,8 @@ def digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ReadError(f"{path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ReadError:
+    return ReadError(f"{path} cannot be read: {error.strerror}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -15,7 +15,7 @@ from geotoolz.core._builder import Reduction
 from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ExecutorError, ParameterError, TileError
 from geotoolz.core._execute import Array, Fetch, Job, native, run_window
-from geotoolz.core._extent import Extent, check_cover, row_blocks, windows
+from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion
 from geotoolz.core._specs import TileSpec
@@ -23,8 +23,8 @@ from geotoolz.core._specs import TileSpec
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
 
-BLOCK_PIXELS = 65_536
-"""Pixels per block: a handful of float32 planes of this size stay in the second-level cache."""
+BLOCK_PIXELS = 131_072
+"""Pixels per block: a handful of float32 planes of this size stay in the cache, and calls cost little."""
 
 Tiles = xr.Dataset | Mapping[str, xr.Dataset]
 
@@ -216,8 +216,17 @@ def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
     return fetch
 
 
+Cut = Callable[[Job], Sequence[Sequence[Extent]]]
+"""Says which windows each worker treats, in order."""
+
+
 def compute(
-    program: Program, fetch: Fetch, *, window: tuple[int, int] | None = None, threads: int = 1
+    program: Program,
+    fetch: Fetch,
+    *,
+    window: tuple[int, int] | None = None,
+    threads: int = 1,
+    cut: Cut | None = None,
 ) -> tuple[dict[int, Array], dict[str, Any]]:
     """Compute every wanted slot and every statistic of a program.
 
@@ -231,6 +240,8 @@ def compute(
         Rows and columns of a window.
     threads : int
         Number of threads.
+    cut : callable, optional
+        Takes the place of `window` and `threads`: the windows of each worker, in order.
 
     Returns
     -------
@@ -247,10 +258,10 @@ def compute(
         if not slots and not reductions:
             continue
         job = Job.of(program, slots, reductions, shape)
-        found, partial = _compute_shape(job, fetch, window, threads)
+        found, partial = _compute_shape(job, fetch, cut or regular_cut(window, threads))
         arrays.update(found)
         states.update({r.path: r.op.finish(s) for r, s in zip(reductions, partial, strict=True)})
-    _further_passes(program, fetch, states, window, threads)
+    _further_passes(program, fetch, states, cut or regular_cut(window, threads))
     return arrays, states
 
 
@@ -258,55 +269,72 @@ def _further_passes(
     program: Program,
     fetch: Fetch,
     results: dict[str, Any],
-    window: tuple[int, int] | None,
-    threads: int,
+    cut: Cut,
 ) -> None:
     """Visit the pixels again for statistics that need it, handing on what they know so far."""
     for reduction in program.reductions:
         for _ in range(1, reduction.op.n_passes(reduction.spec)):
+            if reduction.op.is_final(results[reduction.path]):
+                break
             job = Job.of(program, (), (reduction,), reduction.spec.shape)
-            state = _compute_shape(job, fetch, window, threads, results[reduction.path])[1][0]
+            state = _compute_shape(job, fetch, cut, results[reduction.path])[1][0]
             results[reduction.path] = reduction.op.finish(state)
 
 
+def regular_cut(window: tuple[int, int] | None, threads: int) -> Cut:
+    """Return the cut into windows of one size, dealt out to threads."""
+
+    def cut(job: Job) -> list[list[Extent]]:
+        extents = _extents(job, window)
+        return [extents[i::threads] for i in range(threads) if extents[i::threads]]
+
+    return cut
+
+
 def _compute_shape(
-    job: Job, fetch: Fetch, window: tuple[int, int] | None, threads: int, previous: Any = None
+    job: Job, fetch: Fetch, cut: Cut, previous: Any = None
 ) -> tuple[dict[int, Array], list[Any]]:
-    extents = _extents(job, window)
-    check_cover(extents, job.shape)
-    if len(extents) == 1:
+    shares = cut(job)
+    for share in shares:
+        check_cover(share, job.shape)
+    if len(shares) == len(shares[0]) == 1:
         states = _new_states(job, previous)
-        found = run_window(job, fetch, extents[0], states)
+        found = run_window(job, fetch, shares[0][0], states)
         return {slot: _owned(job, slot, array) for slot, array in found.items()}, states
     outputs = {slot: _allocate(job, slot) for slot in job.wanted}
 
     def work(mine: Sequence[Extent]) -> list[Any]:
         states = _new_states(job, previous)
         for extent in mine:
-            for slot, array in run_window(job, fetch, extent, states).items():
-                outputs[slot][..., extent.y0 : extent.y1, extent.x0 : extent.x1] = array
+            run_window(job, fetch, extent, states, outputs)
         return states
 
-    if threads == 1:
-        return outputs, work(extents)
-    shares = [extents[i::threads] for i in range(threads) if extents[i::threads]]
+    if len(shares) == 1:
+        return outputs, work(shares[0])
     with ThreadPoolExecutor(len(shares)) as pool:
         partial = list(pool.map(work, shares))
     return outputs, merge_states(job.reductions, partial)
 
 
 def _extents(job: Job, window: tuple[int, int] | None) -> list[Extent]:
+    """Cut the output into windows; along an axis that some call sees whole they are as long as it."""
+    height, width = job.shape
+    along_y, along_x = job.whole_axes
     whole = job.needs_whole
     if whole is not None:
-        if window is not None and (window[0] < job.shape[0] or window[1] < job.shape[1]):
+        if window is not None and (window[0] < height or window[1] < width):
             raise ExecutorError(
                 f"{whole.path or 'this step'} looks at the whole tile and cannot run in windows of {window}",
                 fix="run it on whole tiles, or replace the step",
             )
-        return [Extent(0, job.shape[0], 0, job.shape[1])]
+        return [Extent(0, height, 0, width)]
     if window is None:
-        return row_blocks(job.shape, BLOCK_PIXELS)
-    return list(windows(job.shape, window)) or [Extent(0, job.shape[0], 0, job.shape[1])]
+        pixels = BLOCK_PIXELS
+        if not job.instructions and not job.wanted:  # nothing is made that should stay in the cache
+            pixels = max(pixels, min((r.op.block_pixels for r in job.reductions), default=0))
+        return column_blocks(job.shape, pixels) if along_y else row_blocks(job.shape, pixels)
+    size = (max(window[0], height) if along_y else window[0], max(window[1], width) if along_x else window[1])
+    return list(windows(job.shape, size)) or [Extent(0, height, 0, width)]
 
 
 def _new_states(job: Job, previous: Any) -> list[Any]:

@@ -19,6 +19,8 @@ from geotoolz.core._sensors import ROLES, common_name
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+    from geotoolz.core._regrid import GridChange
+
 NoData = float | int | None
 YX = ("y", "x")
 
@@ -222,9 +224,26 @@ class TileSpec:
             )
         return name
 
+    @property
+    def window_geobox(self) -> GeoBox | None:
+        """The tile's own grid: that part of the parent's that its pixels cover."""
+        box, (row, col) = self.geobox, self.offset
+        if box is None or (self.offset == (0, 0) and tuple(map(int, box.shape)) == self.shape):
+            return box
+        from odc.geo.geobox import GeoBox
+
+        t = box.affine
+        x, y = t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
+        return GeoBox(self.shape, type(t)(t.a, t.b, x, t.d, t.e, y), box.crs)
+
     def evolve(self, variables: Mapping[str, VarSpec], attrs: Mapping[str, Any] | None = None) -> TileSpec:
         """Return the same tile with other variables (and attributes)."""
         return TileSpec(variables, self.sizes, self.grid, self.offset, self.attrs if attrs is None else attrs)
+
+    def on(self, change: GridChange) -> TileSpec:
+        """Return the same tile on the grid that a plan changes to."""
+        sizes = {**self.sizes, "y": change.shape[0], "x": change.shape[1]}
+        return TileSpec(self.variables, sizes, change.geobox, change.offset, self.attrs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +290,10 @@ class Plan:
         Tile attributes to set; None removes one.
     notes : tuple of str
         Doubts worth telling; `check` shows them as warnings.
+    grid : GridChange, optional
+        Where the output lies on another grid than the input. Every call then reads variables of the
+        input and returns pixels of the output; a variable that is neither written nor dropped is an
+        error, because it would stay behind on the old grid.
     """
 
     reads: tuple[str, ...] = ()
@@ -283,6 +306,7 @@ class Plan:
     order: tuple[str, ...] = ()
     attrs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    grid: GridChange | None = None
 
     def all_reads(self) -> tuple[str, ...]:
         """Return the tile's variables that the plan reads, without its own temporaries."""

@@ -52,6 +52,15 @@ def stretch(out: Any, values: Any, nodata: Any, low: Any, high: Any, limit: Any)
         out[i] = np.float32(np.nan) if bad else np.float32(r)
 
 
+@pixelwise(np.float32)
+def standardize(out: Any, values: Any, nodata: Any, mean: Any, std: Any) -> None:
+    """Write ``(value − mean) / std`` as float32; NaN for no-data and for 0/0."""
+    for i in range(out.size):
+        v = np.float64(values[i])
+        bad = (values[i] == nodata) | (v != v) | (std != std) | (std == 0)
+        out[i] = np.float32(np.nan) if bad else np.float32((v - mean) / std)
+
+
 @kernel
 def box_mean(values: Any, nodata: Any, radius: Any) -> Any:
     """Return the mean of the valid neighbours of every valid pixel, over the last two axes.
@@ -86,48 +95,3 @@ def box_mean(values: Any, nodata: Any, radius: Any) -> Any:
                     n += counts[k, j]
                 out[p, i, j] = np.float32(total / n)
     return out
-
-
-@kernel
-def count_keys(values: Any, bits: Any, nodata: Any, flip: Any, shift: Any, prefixes: Any, counts: Any) -> Any:
-    """Count the 16-bit digits of order-preserving keys below some prefixes; return the valid pixels.
-
-    `bits` are the values' raw bits; `flip` is 0 for unsigned integers, 1 for signed ones, 2 for
-    floats (whose negative numbers sort backwards).
-    """
-    size = bits.size
-    width = np.uint64(bits.itemsize * 8)
-    top = np.uint64(1) << (width - np.uint64(1))
-    every = np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(64) - width)
-    step = np.uint64(shift)
-    above = np.uint64(shift + 16)
-    n = 0
-    for i in range(size):
-        v = values[i]
-        if v == nodata or v != v:
-            continue
-        n += 1
-        key = np.uint64(bits[i])
-        if flip == 1:
-            key ^= top
-        elif flip == 2:
-            key = key ^ every if key & top else key | top
-        digit = np.int64((key >> step) & np.uint64(0xFFFF))
-        prefix = key >> above if above < width else np.uint64(0)
-        for t in range(prefixes.size):
-            if prefixes[t] == prefix:
-                counts[t, digit] += 1
-    return n
-
-
-@kernel
-def extremes(values: Any, nodata: Any) -> Any:
-    """Return the smallest and largest valid value of a flat array (inf, −inf if there is none)."""
-    low, high = np.inf, -np.inf
-    for i in range(values.size):
-        v = values[i]
-        if v == nodata or v != v:
-            continue
-        low = min(low, np.float64(v))
-        high = max(high, np.float64(v))
-    return low, high

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from geotoolz.core import Call, Freezable, ParameterError, Plan, Reduce, TileSpec, VarSpec, chosen_bands
 from geotoolz.radiometry import _kernels
-from geotoolz.radiometry._statistics import Extremes, Percentiles
+from geotoolz.radiometry._percentiles import Percentiles, check_sample_cell
+from geotoolz.radiometry._statistics import Extremes
 
 Scope = Literal["tile", "catalog"]
 Limits = Mapping[str, tuple[float, float]]
@@ -19,10 +20,9 @@ def _check_limits(name: str, limits: Limits | None) -> None:
             raise ParameterError(f"{name}: the limits of {band!r} are ({low}, {high})", expected="low ≤ high")
 
 
-def _plan(op: Any, tile: TileSpec, kernel: Any, *more: Any) -> Plan:
+def plan_stretch(op: Any, tile: TileSpec, limits: Limits | None, kernel: Any, *more: Any) -> Plan:
     """Plan one call per band with its limits; without limits the arguments follow at freezing."""
     name = type(op).__name__
-    limits = op.limits
     if limits is None:
         bands = chosen_bands(tile, op.bands, name)
     else:
@@ -51,7 +51,8 @@ class PercentileClip(Freezable):
     what needs physical values (indices, masks by threshold) refuses it.
 
     Reads the chosen bands, writes them as float32 with NaN for no-data; no-data pixels do not
-    count in the percentiles. The percentiles are exact (linear interpolation).
+    count in the percentiles. The percentiles are exact (linear interpolation) unless ``sample_cell``
+    asks for a sample, whose error `Percentiles` states.
 
     Parameters
     ----------
@@ -64,11 +65,14 @@ class PercentileClip(Freezable):
     scope : {"tile", "catalog"}
         ``"tile"`` lets an unfrozen step take the percentiles of the very tile, in two visits of
         its pixels; neighbouring tiles then do not match. ``"catalog"`` refuses to run unfrozen.
+    sample_cell : int
+        Take the percentiles of one pixel of every ``sample_cell × sample_cell`` pixels; a power of
+        two. 1 takes every pixel. Does not matter once limits are bound.
 
     Raises
     ------
     ParameterError
-        If the percentiles are not in order.
+        If the percentiles are not in order, or the cell's side is no power of two.
 
     Examples
     --------
@@ -84,9 +88,11 @@ class PercentileClip(Freezable):
     bands: tuple[str, ...] | None = None
     limits: Mapping[str, tuple[float, float]] | None = None
     scope: Scope = "tile"
+    sample_cell: int = 1
 
     def validate(self) -> None:
         """Check the order of the percentiles and limits."""
+        check_sample_cell(self.sample_cell)
         if not 0 <= self.p_min < self.p_max <= 100:
             raise ParameterError(
                 f"p_min={self.p_min}, p_max={self.p_max}", expected="0 ≤ p_min < p_max ≤ 100"
@@ -100,7 +106,8 @@ class PercentileClip(Freezable):
 
     def statistics(self, tile: TileSpec) -> Reduce:
         """Return the percentiles to gather."""
-        return Percentiles(chosen_bands(tile, self.bands, type(self).__name__), (self.p_min, self.p_max))
+        bands = chosen_bands(tile, self.bands, type(self).__name__)
+        return Percentiles(bands, (self.p_min, self.p_max), self.sample_cell)
 
     def freeze(self, result: Mapping[str, tuple[float, ...]]) -> PercentileClip:
         """Return the step with its limits bound."""
@@ -108,7 +115,7 @@ class PercentileClip(Freezable):
 
     def plan(self, tile: TileSpec) -> Plan:
         """Clip every band."""
-        return _plan(self, tile, _kernels.clip)
+        return plan_stretch(self, tile, self.limits, _kernels.clip)
 
 
 class MinMax(Freezable):
@@ -161,4 +168,4 @@ class MinMax(Freezable):
 
     def plan(self, tile: TileSpec) -> Plan:
         """Scale every band."""
-        return _plan(self, tile, _kernels.stretch, self.clip)
+        return plan_stretch(self, tile, self.limits, _kernels.stretch, self.clip)

@@ -44,6 +44,7 @@ class AppendIndex(TileOperator):
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit the index and rename what it made."""
         after = builder.emit(self.index, state, join_path(path, "index"))
+        after.require_grid_of(state, type(self.index).__name__)
         made = [n for n, slot in after.slots.items() if state.slots.get(n) != slot]
         lost = [n for n in state.slots if n not in after.slots]
         if len(made) != 1 or lost:
@@ -56,4 +57,4 @@ class AppendIndex(TileOperator):
         if name in state.slots:
             raise TileError(f"the tile has a variable {name!r} already", fix="give another name=")
         variables = {**state.spec.variables, name: after.spec.variables[made[0]]}
-        return State(state.spec.evolve(variables), {**state.slots, name: after.slots[made[0]]})
+        return State(state.spec.evolve(variables), {**state.slots, name: after.slots[made[0]]}, state.home)

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geotoolz.core._errors import GeotoolzError
+from geotoolz.core._compile import Program, compile
+from geotoolz.core._errors import GeotoolzError, OutsideError
 from geotoolz.core._freeze import freeze
 from geotoolz.core._graph import Graph, Join
+from geotoolz.core._map import Map
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion, Freezable, Reduce
 from geotoolz.core._run import run
 from geotoolz.core._sink import Sink
+from geotoolz.core._specs import TileSpec
 from geotoolz.core.testing._law import LawBrokenError
 from geotoolz.core.testing._tiles import adversaries
 
@@ -41,6 +44,12 @@ def run_any(op: Operator, tile: xr.Dataset) -> Any:
     if isinstance(op, Graph):
         return next(iter(op(tile).values()))
     return run(op, tile)
+
+
+def changes_grid(program: Program) -> bool:
+    """Whether the output lies on another grid than the input."""
+    grids = [spec.grid for spec in program.inputs_spec.values()]
+    return any(all(state.spec.grid is not grid for grid in grids) for state in program.states.values())
 
 
 def read_only(tile: xr.Dataset) -> xr.Dataset:
@@ -88,13 +97,21 @@ def flat(result: Any) -> Any:
 
 
 def accept_or_refuse(op: Operator, tile: xr.Dataset, shape: tuple[int, int]) -> None:
-    """Check the shape of the result; assertions and sinks may refuse with a typed error."""
+    """Check the shape of the result; assertions and sinks may refuse with a typed error.
+
+    So may an operator whose target such a tile does not touch.
+    """
     try:
+        program = compile(op, TileSpec.of(tile)) if isinstance(op, Map) else None
         out = run_any(op, tile)
+    except OutsideError:
+        return
     except GeotoolzError:
         if isinstance(op, Assertion | Sink):  # refusing such a tile is their business
             return
         raise
+    if program is not None and changes_grid(program):
+        shape = program.output.shape
     if isinstance(out, xr.Dataset):
         found = {(out.sizes["y"], out.sizes["x"]), *(a.shape[-2:] for a in out.data_vars.values())}
         if found != {shape}:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from geotoolz.core._errors import GeotoolzError
+from geotoolz.core._compile import compile
+from geotoolz.core._errors import GeotoolzError, TileError
 from geotoolz.core._freeze import freeze
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Reduce
-from geotoolz.core._run import run, run_detailed
+from geotoolz.core._run import decide, run, run_detailed
+from geotoolz.core._specs import TileSpec
+from geotoolz.core.testing._cuts import random_chunks, run_cut
 from geotoolz.core.testing._tiles import adversaries
 
 
@@ -92,7 +96,9 @@ def assert_law(
     """Raise unless an operator gives the same bits however the tile is cut.
 
     Every window is computed from the pixels that the operator's plan asks for and no others, so a
-    footprint that is too small shows as soon as a pixel outside it matters.
+    footprint that is too small shows as soon as a pixel outside it matters. Besides windows of one
+    size and threads, the tile is cut into random rectangles that come in random order to several
+    workers, and into irregular dask chunks.
 
     Parameters
     ----------
@@ -122,33 +128,65 @@ def assert_law(
     """
     tiles = {"random": tile, **(adversaries(tile) if adversarial else {})}
     for label, one in tiles.items():
-        frozen = freeze(op, one)
+        frozen = _frozen(op, one, tile)
+        whole = _outcome(frozen, one, None, 1)
         sizes = list(windows) if windows is not None else cuts((one.sizes["y"], one.sizes["x"]), seed)
         for size in sizes:
             for n in threads:
-                _compare(frozen, one, size, n, f"{label} tile, windows of {size}, {n} thread(s)")
+                _compare(
+                    whole, _outcome(frozen, one, size, n), f"{label} tile, windows of {size}, {n} thread(s)"
+                )
+        for n in (seed, seed + 1):
+            _compare(whole, _cut(frozen, one, n), f"{label} tile, cut at random (seed {n})")
+    _lazy(_frozen(op, tile, tile), tile, seed)
 
 
-def _compare(op: Operator, tile: xr.Dataset, size: tuple[int, int], threads: int, what: str) -> None:
-    if isinstance(op, Reduce):
-        whole = _judged(op, tile, None, 1)
-        cut = _judged(op, tile, size, threads)
+def _frozen(op: Operator, tile: xr.Dataset, other: xr.Dataset) -> Operator:
+    """Return the operator frozen on a tile, or on another where that has no data to freeze on."""
+    try:
+        return freeze(op, tile)
+    except TileError:
+        return freeze(op, other)
+
+
+def _compare(whole: Any, cut: Any, what: str) -> None:
+    if not isinstance(whole, list):
         if repr(whole) != repr(cut):
             raise LawBrokenError(f"{what}: the statistic is {cut!r}, of the whole tile {whole!r}")
         return
-    a = run(op, tile)
-    b = run(op, tile, window=size, threads=threads)
-    for one, two in zip(_parts(a), _parts(b), strict=True):
+    for one, two in zip(whole, cut, strict=True):
         assert_same(one, two, what)
 
 
-def _parts(result: xr.Dataset | dict[str, xr.Dataset]) -> list[xr.Dataset]:
-    return [result] if isinstance(result, xr.Dataset) else list(result.values())
-
-
-def _judged(op: Reduce, tile: xr.Dataset, size: tuple[int, int] | None, threads: int) -> Any:
-    """Return the statistic, or the text of the assertion that it fails."""
+def _outcome(op: Operator, tile: xr.Dataset, size: tuple[int, int] | None, threads: int) -> Any:
+    """Return the output tiles; of a Reduce the statistic, or the text of the assertion that it fails."""
+    if not isinstance(op, Reduce):
+        result = run(op, tile, window=size, threads=threads)
+        return [result] if isinstance(result, xr.Dataset) else list(result.values())
     try:
         return run_detailed(op, tile, outputs=(), window=size, threads=threads).statistics
     except GeotoolzError as error:
         return str(error)
+
+
+def _cut(op: Operator, tile: xr.Dataset, seed: int) -> Any:
+    """Return the same of a run whose windows, order and workers are drawn at random."""
+    if not isinstance(op, Reduce):
+        return list(run_cut(op, tile, seed)[0].values())
+    try:
+        program, statistics = compile(op, TileSpec.of(tile)), run_cut(op, tile, seed)[1]
+        decide(program, statistics)
+    except GeotoolzError as error:
+        return str(error)
+    return statistics
+
+
+def _lazy(op: Operator, tile: xr.Dataset, seed: int) -> None:
+    """Compare with a lazy run in irregular chunks."""
+    if isinstance(op, Reduce) or 0 in (tile.sizes["y"], tile.sizes["x"]) or find_spec("dask") is None:
+        return
+    chunks = random_chunks((tile.sizes["y"], tile.sizes["x"]), seed)
+    lazy = run(op, tile.chunk(chunks))
+    parts = [lazy] if isinstance(lazy, xr.Dataset) else list(lazy.values())
+    computed = [part.compute(scheduler="synchronous") for part in parts]
+    _compare(_outcome(op, tile, None, 1), computed, f"random tile, lazy in chunks of {chunks}")
