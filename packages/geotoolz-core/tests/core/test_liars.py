@@ -35,6 +35,10 @@ def planned(kernel: Any, footprint: Footprint | None = None, *, located: bool = 
     return plan
 
 
+def finite(a: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(a, posinf=0, neginf=0)
+
+
 def shifted_sum(a: np.ndarray) -> np.ndarray:
     """Sum of each pixel and its neighbours two rows away."""
     out = a.copy()
@@ -58,7 +62,7 @@ class Global(Map):
 class Running(Map):
     """Sums from the first row it sees."""
 
-    plan = planned(lambda a: np.nan_to_num(a).cumsum(axis=-2, dtype=np.float32))
+    plan = planned(lambda a: finite(a).cumsum(axis=-2, dtype=np.float32))
 
 
 class Sparse(Map):
@@ -154,7 +158,7 @@ class Last(Reduce):
         return 0.0
 
     def update(self, state: float, *arrays: Any) -> float:
-        return float(np.nan_to_num(arrays[0]).reshape(-1)[-1]) if arrays[0].size else state
+        return float(finite(arrays[0]).reshape(-1)[-1]) if arrays[0].size else state
 
     def merge(self, a: float, b: float) -> float:
         return b
@@ -209,7 +213,7 @@ class RowSum(Map):
 
     @staticmethod
     def _kernel(a: np.ndarray) -> np.ndarray:
-        total = np.nan_to_num(a).astype("f8").sum(axis=-1, keepdims=True)
+        total = finite(a).astype("f8").sum(axis=-1, keepdims=True)
         return np.repeat(total, a.shape[-1], -1).astype("f4")
 
     plan = planned(lambda a: RowSum._kernel(a), Footprint(x=ALL))
@@ -219,7 +223,7 @@ class ColumnRank(Map):
     """The rank of a pixel within its column."""
 
     plan = planned(
-        lambda a: np.argsort(np.argsort(np.nan_to_num(a), axis=-2, kind="stable"), axis=-2).astype("f4"),
+        lambda a: np.argsort(np.argsort(finite(a), axis=-2, kind="stable"), axis=-2).astype("f4"),
         Footprint(y=ALL),
     )
 
@@ -255,7 +259,7 @@ class Corner(Reduce):
         assert extent is not None
         rows = np.arange(extent.y0, extent.y1) % 3 == 0
         cols = np.arange(extent.x0, extent.x1) % 3 == 0
-        return state + int(np.rint(np.nan_to_num(arrays[0])[..., rows, :][..., cols] * 1e6).sum())
+        return state + int(np.rint(finite(arrays[0])[..., rows, :][..., cols] * 1e6).sum())
 
     def merge(self, a: int, b: int) -> int:
         return a + b
@@ -297,3 +301,14 @@ def test_the_offset_of_a_window_moves_alignment_and_place() -> None:
     odd = TileSpec(spec.variables, spec.sizes, TileSpec.of(tile).geobox, (6, 0), spec.attrs)
     with pytest.raises(ExecutorError, match="multiples of 4"):
         run_detailed(Pooled(), part, spec=odd)
+
+
+def test_chunks_that_do_not_fit_a_footprint_are_refused() -> None:
+    from geotoolz.core import ExecutorError
+
+    tile = contract_tile((12, 10))
+    with pytest.raises(ExecutorError, match=r"tile.chunk\(x=-1\)"):
+        RowSum()(tile.chunk(y=4, x=5))
+    lazy = RowSum()(tile.chunk(y=4))
+    assert lazy.red.chunks == ((4, 4, 4), (10,))
+    assert np.array_equal(lazy.red.compute().values, RowSum()(tile).red.values)

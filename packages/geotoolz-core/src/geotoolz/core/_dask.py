@@ -13,6 +13,7 @@ from geotoolz.core._compile import compile
 from geotoolz.core._errors import ExecutorError, MissingDependencyError
 from geotoolz.core._execute import Job, native, run_window
 from geotoolz.core._extent import Extent
+from geotoolz.core._footprint import ALL
 from geotoolz.core._operator import Operator
 from geotoolz.core._run import _named, _new_states, _spec, decide, merge_states
 
@@ -199,8 +200,7 @@ def _chunks(job: Job, sources: Mapping[int, Any]) -> tuple[tuple[int, ...], tupl
     On another grid the chunks have the size of the input's first chunk.
     """
     height, width = job.shape
-    if job.needs_whole is not None:
-        return (height,), (width,)
+    _require_whole_axes(job, sources)
     chunked = [a for a in sources.values() if a.npartitions > 1] or list(sources.values())
     if not chunked:
         return (height,), (width,)
@@ -209,6 +209,22 @@ def _chunks(job: Job, sources: Mapping[int, Any]) -> tuple[tuple[int, ...], tupl
         rows, cols = _regular(height, max(rows)), _regular(width, max(cols))
     along_y, along_x = job.whole_axes
     return (height,) if along_y else rows, (width,) if along_x else cols
+
+
+def _require_whole_axes(job: Job, sources: Mapping[int, Any]) -> None:
+    """Raise if a dimension that some step sees whole comes in several chunks.
+
+    Joining them unasked could need more memory than there is; xarray's `apply_ufunc` refuses it too.
+    """
+    for dim, axis, whole in (("y", -2, job.whole_axes[0]), ("x", -1, job.whole_axes[1])):
+        pieces = max((len(a.chunks[axis]) for a in sources.values()), default=1)
+        if whole and pieces > 1:
+            step = next(s for s in job.instructions if (s.footprint.y, s.footprint.x)[axis + 2] == ALL)
+            raise ExecutorError(
+                f"{step.path or 'this step'} looks along all of {dim!r}, which comes in {pieces} chunks",
+                expected=f"one chunk along {dim!r}",
+                fix=f"tile.chunk({dim}=-1), or tile.compute()",
+            )
 
 
 def _regular(size: int, chunk: int) -> tuple[int, ...]:

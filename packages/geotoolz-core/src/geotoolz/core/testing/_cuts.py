@@ -91,7 +91,7 @@ def run_cut(op: Operator, tile: Tiles, seed: int) -> tuple[dict[str, xr.Dataset]
     return build_dataset(program, tiles, arrays), statistics
 
 
-def random_chunks(shape: tuple[int, int], seed: int) -> dict[str, tuple[int, ...]]:
+def random_chunks(shape: tuple[int, int], seed: int) -> dict[str, Any]:
     """Return irregular dask chunks for the dims ``y`` and ``x``."""
     rng = np.random.default_rng(seed)
     return {dim: _lengths(size, rng) for dim, size in zip(("y", "x"), shape, strict=True)}

@@ -11,6 +11,7 @@ import xarray as xr
 
 from geotoolz.core._compile import compile
 from geotoolz.core._errors import GeotoolzError, TileError
+from geotoolz.core._footprint import ALL
 from geotoolz.core._freeze import freeze
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Reduce
@@ -111,7 +112,8 @@ def assert_law(
     threads : iterable of int
         Numbers of threads.
     adversarial : bool
-        Also try tiles with one bright pixel, a cross of no-data, plateaus, and no data at all.
+        Also try tiles with one bright pixel, a cross of no-data, plateaus, infinite values, and no
+        data at all.
     seed : int
         Seed of the random windows.
 
@@ -186,6 +188,8 @@ def _lazy(op: Operator, tile: xr.Dataset, seed: int) -> None:
     if isinstance(op, Reduce) or 0 in (tile.sizes["y"], tile.sizes["x"]) or find_spec("dask") is None:
         return
     chunks = random_chunks((tile.sizes["y"], tile.sizes["x"]), seed)
+    reach = compile(op, TileSpec.of(tile)).footprint
+    chunks = {dim: -1 if getattr(reach, dim) == ALL else sizes for dim, sizes in chunks.items()}
     lazy = run(op, tile.chunk(chunks))
     parts = [lazy] if isinstance(lazy, xr.Dataset) else list(lazy.values())
     computed = [part.compute(scheduler="synchronous") for part in parts]

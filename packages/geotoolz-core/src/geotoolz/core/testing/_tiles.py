@@ -102,11 +102,12 @@ def _flags(dims: tuple[str, ...], values: Any) -> xr.Variable:
 def adversaries(tile: xr.Dataset) -> dict[str, xr.Dataset]:
     """Return variants of a tile on which a wrong footprint cannot hide.
 
-    One bright pixel on a plain ground, a cross of no-data, plateaus, and everything no-data.
+    One bright pixel on a plain ground, a cross of no-data, plateaus, infinite values, and everything
+    no-data.
     """
     height, width = tile.sizes["y"], tile.sizes["x"]
     found = {}
-    for name in ("spike", "cross", "plateau", "nothing"):
+    for name in ("spike", "cross", "plateau", "infinite", "nothing"):
         variant = tile.copy(deep=True)
         for label in list(variant.data_vars):
             _disturb(variant, str(label), name, height // 2, width // 2)
@@ -128,5 +129,8 @@ def _disturb(tile: xr.Dataset, label: str, how: str, row: int, col: int) -> None
         values[..., :, col] = empty
     elif how == "plateau":
         values[..., :row, :] = values[..., :1, :1]
+    elif how == "infinite" and values.dtype.kind == "f":
+        values[..., row, :] = np.inf
+        values[..., :, col] = -np.inf
     elif how == "nothing":
         values[...] = empty
