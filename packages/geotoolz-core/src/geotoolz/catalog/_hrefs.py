@@ -46,8 +46,12 @@ def absolute(href: str, base: str | Path | None = None) -> str:
         scheme, rest = base.split("://", 1) if "://" in base else ("", base)
         joined = os.path.normpath(PurePosixPath(rest) / href).replace("\\", "/")
         return f"{scheme}://{joined}" if scheme else joined
-    path = local_path(href, base)
-    return href if path is None else str(path)
+    if is_uri(href):
+        return href
+    if href.startswith("file://"):
+        return str(local_path(href, base))
+    # strings and no Path objects: called 10^5 times
+    return os.path.normpath(os.path.join(os.getcwd(), os.fspath(base or "."), href))  # noqa: PTH109, PTH118
 
 
 def relative(href: str, folder: Path) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import pydantic
-from odc.geo.geobox import GeoBox
 
 from geotoolz.catalog._label import rasterize_label, read_legend
 from geotoolz.core._errors import MissingVariableError, ParameterError, nearest
@@ -16,6 +15,9 @@ from geotoolz.core._extent import Extent
 from geotoolz.core._map import Map
 from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
 from geotoolz.core._verbs import verb
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 
 def _kernel(

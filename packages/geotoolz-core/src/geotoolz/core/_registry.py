@@ -49,14 +49,19 @@ def register(cls: type[Operator]) -> None:
 def load_entry_points() -> None:
     """Import every module that an installed package announces under ``geotoolz.operators``."""
     with _lock:
-        for point in entry_points(group=ENTRY_POINT_GROUP):
-            if point.value in _loaded:
-                continue
-            try:
-                importlib.import_module(point.value)
-                _loaded[point.value] = None
-            except ImportError as error:  # an optional dependency of that module is absent
-                _loaded[point.value] = error
+        for module in announced_modules():
+            _load(module)
+
+
+def _load(module: str) -> None:
+    with _lock:
+        if module in _loaded:
+            return
+        try:
+            importlib.import_module(module)
+            _loaded[module] = None
+        except ImportError as error:  # an optional dependency of that module is absent
+            _loaded[module] = error
 
 
 def announced_modules() -> tuple[str, ...]:
@@ -109,6 +114,10 @@ def find(path: str, *, allow_import: bool = True) -> type[Operator]:
     """
     from geotoolz.core._operator import Operator
 
+    if canonical(path) not in _classes:
+        module = path.rpartition(".")[0]
+        if module in announced_modules():
+            _load(module)  # the other modules may be heavy, and are not asked for
     if canonical(path) not in _classes:
         load_entry_points()
     cls = _classes.get(canonical(path))
