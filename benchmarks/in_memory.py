@@ -9,15 +9,15 @@
 # ///
 """Pipelines on whole scenes in memory, against the time that copying the touched bytes takes.
 
-The floor is `np.copyto` of as many bytes as must be read into as many as must be written, into an array that
-exists already; ours and the peers allocate their results, as they would in use.
+The floor is `np.copyto` of as many bytes as must be read into as many as must be written, into an array
+that exists already; ours and the peers allocate their results, as they would in use.
 
 Claims: NDVI uint16 → float32 with no-data, 10980²: ≤ 3 × floor with one thread, ≤ 1.8 × with two. Mask →
-reflectance → NDVI + NDWI → clip → min-max with frozen limits, 5490²: ≤ 5 × floor, and a peak of the output + 60 MB.
-256² windows ≤ 1.5 × the whole tile.
+reflectance → NDVI + NDWI → clip → min-max with frozen limits, 5490²: ≤ 5 × floor, and a peak of the output
++ 60 MB. 256² windows ≤ 1.5 × the whole tile.
 
-Run: python benchmarks/in_memory.py [--size N]; exits 1 where a claim does not hold. Peers that are not installed
-are left out.
+Run: python benchmarks/in_memory.py [--size N]; exits 1 where a claim does not hold. Peers that are not
+installed are left out.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 # ///
 """What reprojection costs beside GDAL's warper.
 
-Claim: four float32 bands, 10 m UTM to web mercator, bilinear, take no longer than `rasterio.warp.reproject` with
-its default settings (one thread; it allows an error of 1/8 pixel, ours is 1/256 and does not depend on windows).
+Claim: four float32 bands, 10 m UTM to web mercator, bilinear, take no longer than `rasterio.warp.reproject`
+with its default settings (one thread; it allows an error of 1/8 pixel, ours is 1/256 whatever the window).
 
 Run with ``python benchmarks/reproject.py [--size N]``; exits 1 where the claim does not hold.
 """

@@ -198,8 +198,11 @@ def _reach(program: Any) -> str:
 
     footprint = program.footprint
     frozen = " + the scene’s statistics" if program.unfrozen else ""
+    if any(step.change is not None for step in program.instructions):
+        return "pixels of another grid" + frozen
     if not footprint.is_finite:
-        return "the whole tile" + frozen
+        axes = {(True, False): "its whole column", (False, True): "its whole row"}
+        return axes.get((footprint.y == ALL, footprint.x == ALL), "the whole tile") + frozen
     reach = max(int(r) for r in (footprint.y, footprint.x) if r != ALL)
     aligned = f", blocks of {footprint.align}" if footprint.align != 1 else ""
     return (

@@ -109,6 +109,7 @@ def test_what_the_reference_says(entries):
     assert clip.kind == "needs freezing"
     assert "statistics" in clip.footprint
     assert by_name["WriteCOG"].tags == "`writes_files`"
+    assert by_name["Reproject"].footprint == "pixels of another grid"
 
 
 def test_no_cell_breaks_the_table():

@@ -125,6 +125,7 @@ def test_help_loads_nothing_heavy_and_lists_the_installed_groups():
         "info",
         "run",
         "plan",
+        "stream",
         "check",
         "status",
         "report",
@@ -219,6 +220,25 @@ def test_check_plan_run_status_report(work, ok):
     report = json.loads(ok("report", "out", "--json", cwd=work).stdout)
     assert report["counts"] == {"done": 3}
     assert "_red.tif" in ok("report", "out", cwd=work).stdout
+
+
+def test_stream_tells_memory_and_writes_one_file(work, ok, call):
+    scene = f"scenes/{names(work / 'scenes')[0]}"
+    told = ok("stream", "smooth.yaml", scene, "--dry-run", "--window", "64,64", cwd=work).stdout
+    assert told.startswith("stream red -> red") and "memory" in told
+    done = cli("stream", "smooth.yaml", scene, "--out", "red.tif", "--threads", "2", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("red.tif: ") and "announced" in done.stdout and "memory" in done.stderr
+    options = ("--out", "r.zarr", "--json", "-q")
+    stored = json.loads(ok("stream", "smooth.yaml", scene, *options, cwd=work).stdout)
+    assert stored["paths"] == ["r.zarr"] and (work / "r.zarr" / "zarr.json").exists()
+    for args, text in [
+        (("--max-memory", "1MB"), "max_memory of"),
+        (("--window", "0,5"), "ROWS,COLS"),
+        (("--out", "a.png"), "ends in .tif"),
+    ]:
+        refused = call("stream", "smooth.yaml", str(work / scene), "--out", str(work / "x.tif"), *args)
+        assert refused.returncode == 2 and text in refused.stderr, refused.stderr
 
 
 def test_processes_areas_resolutions_and_shards(work, ok):
@@ -434,3 +454,26 @@ def test_a_closed_pipe_is_no_crash():
     assert (
         done.stdout.startswith("operator") and "crashed" not in done.stderr and "Traceback" not in done.stderr
     )
+
+
+def test_warnings_that_many_scenes_share_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    import warnings
+
+    from geotoolz._cli._main import _OncePerKind
+    from geotoolz.io._notices import forget_notices, warn_once
+
+    told_once = _OncePerKind()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = told_once
+        for number in range(5):
+            warn_once(f"scene-{number}", "nir: the file has no CRS")
+        warnings.warn("something else", stacklevel=1)
+    told_once.sum_up()
+    forget_notices()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "warning: scene-0: nir: the file has no CRS",
+        "warning: something else",
+        "warning: 4 more with the same: nir: the file has no CRS",
+    ]

@@ -17,6 +17,7 @@ _MODULES = {
     "batch": "geotoolz-core",
     "catalog": "geotoolz-core",
     "core": "geotoolz-core",
+    "grid": "geotoolz-core",
     "io": "geotoolz-core",
     "radiometry": "geotoolz-core",
     "cloud": "geotoolz-cloud",
@@ -42,6 +43,7 @@ _NAMES = {
     "open_tile": "io",
     "run": "core",
     "save": "core",
+    "stream": "io",
 }
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     import geotoolz.cloud as cloud
     import geotoolz.core as core
     import geotoolz.correction as correction
+    import geotoolz.grid as grid
     import geotoolz.indices as indices
     import geotoolz.io as io
     import geotoolz.nextgen as nextgen
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from geotoolz.core import run as run
     from geotoolz.core import save as save
     from geotoolz.io import open_tile as open_tile
+    from geotoolz.io import stream as stream
 
 # Type checkers must not see __getattr__: with it every misspelt attribute would type-check.
 if not TYPE_CHECKING:

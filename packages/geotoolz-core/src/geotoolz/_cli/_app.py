@@ -16,6 +16,7 @@ from geotoolz._cli import (
     _pipeline,
     _run,
     _status,
+    _stream,
 )
 from geotoolz._cli._console import say
 from geotoolz._cli._groups import RootGroup
@@ -57,6 +58,7 @@ app.command("demo")(_demo.demo)
 app.command("info")(_info.info)
 app.command("run")(_run.run)
 app.command("plan")(_run.plan)
+app.command("stream")(_stream.stream)
 app.command("check")(_check.check)
 app.command("status")(_status.status)
 app.command("report")(_status.report)

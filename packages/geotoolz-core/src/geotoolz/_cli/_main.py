@@ -81,7 +81,8 @@ def run_app(app: typer.Typer, name: str, argv: Sequence[str] | None = None) -> i
     debug = "--debug" in given
     args = [arg for arg in given if arg != "--debug"]
     before = warnings.showwarning
-    warnings.showwarning = _show_warning
+    told_once = _OncePerKind()
+    warnings.showwarning = told_once
     try:
         typer.main.get_command(app).main(args=args, prog_name=name)
     except SystemExit as end:
@@ -93,6 +94,7 @@ def run_app(app: typer.Typer, name: str, argv: Sequence[str] | None = None) -> i
         return _report(error, debug)
     finally:
         warnings.showwarning = before
+        told_once.sum_up()
     return 0
 
 
@@ -145,12 +147,30 @@ def _crash_file(error: BaseException) -> str:
     return str(Path(name))
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: Any = None,
-    line: Any = None,
-) -> None:
-    told(f"warning: {message}")
+class _OncePerKind:
+    """Shows warnings; of those that many scenes share, the first, and at the end how many there were."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: Any = None,
+        line: Any = None,
+    ) -> None:
+        kind = str(message)
+        scene = getattr(message, "scene", "")
+        if scene:
+            kind = kind.removeprefix(f"{scene}: ")
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] == 1 or not scene:
+            told(f"warning: {message}")
+
+    def sum_up(self) -> None:
+        for kind, count in self.counts.items():
+            if count > 1:
+                told(f"warning: {count - 1} more with the same: {kind[:60]}{'…' if len(kind) > 60 else ''}")

@@ -9,8 +9,11 @@ from geotoolz.io._gdal import close_handles
 from geotoolz.io._notices import MetadataWarning, SuspiciousValuesWarning, forget_notices
 from geotoolz.io._open import describe, open_tile
 from geotoolz.io._reader import SceneReader, open_scene
+from geotoolz.io._stream import StreamResult, plan_stream, stream
+from geotoolz.io._stream_plan import StreamPlan
 from geotoolz.io._variables import name_suspicious
 from geotoolz.io._write import WriteCOG, write_tile
+from geotoolz.io._write_zarr import WriteZarr
 from geotoolz.io._zarr import open_zarr, write_zarr
 
 __all__ = [
@@ -18,8 +21,11 @@ __all__ = [
     "BandDef",
     "MetadataWarning",
     "SceneReader",
+    "StreamPlan",
+    "StreamResult",
     "SuspiciousValuesWarning",
     "WriteCOG",
+    "WriteZarr",
     "close_handles",
     "describe",
     "flag_attrs",
@@ -29,7 +35,9 @@ __all__ = [
     "open_scene",
     "open_tile",
     "open_zarr",
+    "plan_stream",
     "stac_classes",
+    "stream",
     "write_tile",
     "write_zarr",
 ]

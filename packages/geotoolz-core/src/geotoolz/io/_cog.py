@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
@@ -58,8 +58,8 @@ class Encoding:
                      ((*layer.pixels.shape, layer.pixels.itemsize) for layer in layers))  # fmt: skip
         return 2 * blocks * side * side
 
-    def options(self, layers: Sequence[Layer]) -> dict[str, str]:
-        """Return GDAL's creation options."""
+    def options(self, layers: Sequence[Layer], threads: int | None = None) -> dict[str, str]:
+        """Return GDAL's creation options; the file does not depend on the number of threads."""
         classes = any(layer.categorical for layer in layers)
         compress = self.compress.upper()
         chosen = {"COMPRESS": compress, "BLOCKSIZE": str(self.blocksize), "BIGTIFF": "IF_SAFER"}
@@ -75,7 +75,7 @@ class Encoding:
             chosen["OVERVIEWS"] = "NONE"
         else:
             chosen["OVERVIEW_RESAMPLING"] = "NEAREST" if classes else self.overviews.upper()
-        chosen["NUM_THREADS"] = os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS")
+        chosen["NUM_THREADS"] = os.environ.get("GDAL_NUM_THREADS", str(threads or "ALL_CPUS"))
         return chosen
 
 
@@ -104,42 +104,79 @@ def write_cogs(
         If a folder cannot be written, the disk is full, or what was written reads back
         differently; nothing is left behind.
     """
-    ready: list[tuple[Path, Path]] = []
-    try:
+    with Pending(files) as pending:
         for name, layers in files.items():
+            with pending.writing(name, encoding.room(layers)) as temporary:
+                encode(temporary, layers, geobox, attrs, encoding)
+        pending.publish()
+
+
+class Pending:
+    """Files that are being made under temporary names in their own folders; they appear together or never.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The files' paths.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._files: dict[str, tuple[Path, Path]] = {}
+        for name in names:
             path = Path(name)
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
-            ready.append((temporary, path))
-            with _write_errors(path, encoding.room(layers)):
-                if path.is_dir():
-                    raise IsADirectoryError(f"{path} is a folder")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _encode(temporary, layers, geobox, attrs, encoding)
-                _check_file(temporary, layers)
-                with temporary.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        for temporary, path in ready:
-            with _write_errors(path):
+            self._files[name] = (temporary, path)
+
+    def __enter__(self) -> Pending:
+        return self
+
+    @contextmanager
+    def writing(self, name: str, room: int) -> Iterator[Path]:
+        """Lend the temporary name of a file in a folder that exists; errors become `WriteError`.
+
+        Further temporary files may begin with that name. `room` is how many bytes may be written.
+        """
+        temporary, path = self._files[name]
+        with write_errors(path, room):
+            if path.is_dir():
+                raise IsADirectoryError(f"{path} is a folder")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+
+    def publish(self) -> None:
+        """Move all files into place."""
+        for temporary, path in self._files.values():
+            with write_errors(path):
                 _commit(temporary, path)
-    finally:
-        for temporary, path in ready:
+
+    def __exit__(self, *error: object) -> None:
+        for temporary, path in self._files.values():
             if path.parent.is_dir():  # GDAL's own temporary files begin with the same name
                 for left in path.parent.glob(f"{escape(temporary.name)}*"):
                     left.unlink(missing_ok=True)
 
 
-def _encode(
-    path: Path, layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any], encoding: Encoding
+def encode(
+    path: Path,
+    layers: Sequence[Layer],
+    geobox: GeoBox,
+    attrs: Mapping[str, Any],
+    encoding: Encoding,
+    threads: int | None = None,
 ) -> None:
+    """Write a file, open it again, check it, and wait until it is on the disk."""
     import rasterio
     from rasterio.shutil import copy
 
     with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
-        copy(vrt_of(layers, geobox, attrs), str(path), driver="COG", **encoding.options(layers))
+        copy(vrt_of(layers, geobox, attrs), str(path), driver="COG", **encoding.options(layers, threads))
+    _check_file(path, layers)
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
 
 
 @contextmanager
-def _write_errors(path: Path, size: int = 0) -> Iterator[None]:
+def write_errors(path: Path, size: int = 0) -> Iterator[None]:
     """Turn the errors of the file system and of GDAL into `WriteError`."""
     from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through; no RasterioError
     from rasterio.errors import RasterioError
@@ -148,7 +185,7 @@ def _write_errors(path: Path, size: int = 0) -> Iterator[None]:
         yield
     except (OSError, RasterioError, CPLE_BaseError) as error:
         said = error.found if isinstance(error, GeotoolzError) else _reason(error)
-        free = _free(path.parent)
+        free = free_bytes(path.parent)
         full = free is not None and free < size  # GDAL does not say that a disk is full
         if full:
             said += f"; {free} bytes are free there, writing may take {size}"
@@ -162,7 +199,7 @@ def _write_errors(path: Path, size: int = 0) -> Iterator[None]:
         raise refused from error
 
 
-def _free(folder: Path) -> int | None:
+def free_bytes(folder: Path) -> int | None:
     """Return the bytes that are free for a folder, None where nobody knows."""
     try:
         return shutil.disk_usage(folder).free
@@ -186,7 +223,7 @@ def _check_file(path: Path, layers: Sequence[Layer]) -> None:
     import rasterio
     from rasterio.windows import Window
 
-    with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_CACHEMAX=16), rasterio.open(path) as raster:
+    with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_CACHEMAX=16 * 2**20), rasterio.open(path) as raster:
         height, width = layers[0].pixels.shape
         if (raster.height, raster.width, raster.count) != (height, width, len(layers)):
             raise WriteError(f"{path} has {raster.count} × {raster.shape} pixels after writing")

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from odc.geo.crs import CRS
 
 
+_CACHE = 64 * 2**20  # bytes of decoded blocks that GDAL keeps; a row of Sentinel-2 blocks with all bands fits
+_held = 0  # how many `block_cache` are in force
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
 _filters = threading.Lock()  # warning filters belong to the process, not to a thread
@@ -80,15 +82,50 @@ def gdal_options(path: str) -> dict[str, Any]:
         # EMPTY_DIR also stops GDAL from looking for .aux.xml and .tfw, so it is for remote files only
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR" if is_remote(path) else "TRUE",
         "GDAL_NUM_THREADS": "ALL_CPUS",
-        "GDAL_CACHEMAX": 128,
         "GDAL_HTTP_MAX_RETRY": 3,
         "GDAL_HTTP_RETRY_DELAY": 1,
         "GDAL_HTTP_CONNECTTIMEOUT": 15,
     }
-    return {key: value for key, value in wanted.items() if key not in os.environ}
+    own = getattr(_local, "options", {})
+    if _held == 0 and not own:
+        # rasterio hands this number to GDAL as bytes, whatever GDAL's own documentation says of megabytes
+        wanted["GDAL_CACHEMAX"] = _CACHE
+    return {**{key: value for key, value in wanted.items() if key not in os.environ}, **own}
 
 
-def _stamp(path: str) -> tuple[int, ...] | None:
+@contextmanager
+def block_cache(size: int) -> Iterator[None]:
+    """Give GDAL a block cache of a size, and leave it alone until the end; then it is as it was.
+
+    The cache is one for all threads. `opened` sets it for a read, but not while this is in force: two
+    threads that set and restore it would leave it anywhere.
+    """
+    from rasterio.env import Env
+
+    global _held  # noqa: PLW0603 - the cache belongs to the process
+    with _filters:
+        _held += 1
+    try:
+        with Env(GDAL_CACHEMAX=size):
+            yield
+    finally:
+        with _filters:
+            _held -= 1
+
+
+@contextmanager
+def reading(**options: Any) -> Iterator[None]:
+    """Set GDAL's options for what this thread reads, before the environment and the defaults."""
+    before = getattr(_local, "options", {})
+    _local.options = {**before, **options}
+    try:
+        yield
+    finally:
+        _local.options = before
+
+
+def stamp_of(path: str) -> tuple[int, ...] | None:
+    """Return inode, size and time of modification; () for what is remote, None for what is not there."""
     if is_remote(path) or path.startswith("/vsi"):
         return ()
     try:
@@ -138,7 +175,7 @@ def opened(path: str) -> Iterator[Any]:
     from rasterio.env import Env
     from rasterio.errors import RasterioError
 
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     if stamp is None:
         raise ReadError(f"{path} does not exist", expected="a raster file", fix="check the path")
     if stamp and stamp[1] == 0:
@@ -154,7 +191,9 @@ def opened(path: str) -> Iterator[Any]:
             handles.move_to_end(path)
             while len(handles) > _KEPT:
                 handles.popitem(last=False)[1][1].close()
-            yield handles[path][1]
+            raster = handles[path][1]
+            with _one_thread() if raster.driver.startswith("JP2") else nullcontext():
+                yield raster
         except (RasterioError, CPLE_BaseError) as error:
             kept = handles.pop(path, None)
             if kept is not None:
@@ -164,6 +203,13 @@ def opened(path: str) -> Iterator[Any]:
                 expected="a complete raster that GDAL knows",
                 fix=_FIX_REMOTE if "://" in str(path) else _FIX_LOCAL,
             ) from error
+
+
+def _one_thread() -> Any:
+    """Let GDAL decode JPEG2000 alone: its threads leave a block that is broken black, and say nothing."""
+    from rasterio.env import Env
+
+    return Env(GDAL_NUM_THREADS="1")
 
 
 _FIX_LOCAL = "the file may be truncated or corrupt: download or make it again"

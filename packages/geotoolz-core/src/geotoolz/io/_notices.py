@@ -10,9 +10,13 @@ _said: set[tuple[str, str]] = set()  # scene and kind of notice
 class MetadataWarning(UserWarning):
     """A file and what its metadata declares disagree, or the metadata leaves a doubt; the file wins."""
 
+    scene: str = ""
+
 
 class SuspiciousValuesWarning(UserWarning):
     """Values lie where the quantity hardly ever has them."""
+
+    scene: str = ""
 
 
 def warn_once(scene: str, text: str, category: type[Warning] = MetadataWarning) -> None:
@@ -30,7 +34,9 @@ def warn_once(scene: str, text: str, category: type[Warning] = MetadataWarning) 
     key = (scene, category.__name__)
     if key in _said:
         return
-    warnings.warn(f"{scene}: {text}", category, stacklevel=4)
+    notice = category(f"{scene}: {text}")
+    notice.scene = scene  # type: ignore[attr-defined]
+    warnings.warn(notice, stacklevel=4)
     _said.add(key)  # after the warning: where warnings are errors, every read says it
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,22 @@ class Source:
             raise ReadError(f"{self.path} gave {block.shape} pixels", expected=f"{(height, width)}")
         return block
 
+    def place(self, target: Target) -> tuple[int, int, int, int] | None:
+        """Return row, column, height and width in the file of a window that is copied from it as it is.
+
+        None where pixels must be resampled, or the window is empty or reaches beyond the file.
+        """
+        own = self.grid.affine
+        if self.grid.crs != target.crs or own.b != 0 or own.d != 0:
+            return None
+        shift = _whole_shift(own, target.anchor)
+        if shift is None or target.height == 0 or target.width == 0:
+            return None
+        row, col = target.row + shift[0], target.col + shift[1]
+        rows, cols = self.grid.shape
+        inside = row >= 0 and col >= 0 and row + target.height <= rows and col + target.width <= cols
+        return (row, col, target.height, target.width) if inside else None
+
     def valid(self, block: Array) -> Array | None:
         """Tell which pixels have data; None for all."""
         if block.dtype.kind == "f":
@@ -72,6 +89,15 @@ class Source:
         else:
             bad = block == self.nodata
         return ~bad if bad.any() else None
+
+
+def read_together(path: str, indexes: Sequence[int], place: tuple[int, int, int, int], out: Array) -> None:
+    """Read a window of several bands of a file into an array; blocks that hold all bands are decoded once."""
+    from rasterio.windows import Window
+
+    row, col, height, width = place
+    with opened(path) as raster:
+        raster.read(list(indexes), window=Window(col, row, width, height), out=out)
 
 
 def read_band(source: Source, target: Target) -> tuple[Array, Array | None]:

@@ -11,7 +11,7 @@ from affine import Affine
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._grid import tile_from_arrays
 from geotoolz.core._specs import TileSpec
-from geotoolz.io._gdal import Header, read_header
+from geotoolz.io._gdal import Header, read_header, stamp_of
 from geotoolz.io._lattice import Target, choose_target
 from geotoolz.io._notices import warn_once
 from geotoolz.io._radiometry import check_offset
@@ -42,6 +42,8 @@ class SceneReader:
         The whole tile's grid.
     origin : str
         What it was made from.
+    stamps : dict
+        File → what tells whether it is still the same one.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SceneReader:
         self._target = target
         self.geobox: GeoBox = target.geobox
         sizes = {"y": target.height, "x": target.width}
+        self.stamps = {path: stamp_of(path) for path in self.inputs}
         self.spec = TileSpec({b.name: b.spec for b in bands}, sizes, self.geobox, (0, 0), attrs)
 
     def __repr__(self) -> str:

@@ -142,7 +142,12 @@ def _attrs(asset: Asset, header: Header, position: int, radiometry: Radiometry, 
 
 
 def band_values(band: Band, part: Target) -> Array:
-    pixels, valid = read_band(band.source, part)
+    """Read a band on a window and return its values."""
+    return values_of(band, *read_band(band.source, part))
+
+
+def values_of(band: Band, pixels: Array, valid: Array | None) -> Array:
+    """Return the values that pixels of a band stand for; a value depends on its own pixel alone."""
     if band.verbatim:
         pixels = filled(band.source, pixels, valid, band.name)
         if band.spec.dtype.kind == "f" and band.spec.nodata is not None and math.isnan(band.spec.nodata):

@@ -11,7 +11,9 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from geotoolz.core._errors import TileError
+from geotoolz.core._extent import Extent
 from geotoolz.io._classes import stac_classes
+from geotoolz.io._staging import Staging
 from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
 
 if TYPE_CHECKING:
@@ -35,6 +37,19 @@ _GDAL_TYPES = {
 }
 
 
+class StagedPixels:
+    """Pixels of a band that lie in a staging file: what `Layer` needs of an array."""
+
+    def __init__(self, staging: Staging, band: int) -> None:
+        self.staging, self.band = staging, band
+        self.shape, self.dtype, self.itemsize = staging.shape, staging.dtype, staging.dtype.itemsize
+
+    def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray[Any, Any]:
+        """Read a part that lies in one tile."""
+        (y0, y1, _), (x0, x1, _) = (one.indices(size) for one, size in zip(part, self.shape, strict=True))
+        return self.staging.get(self.band, Extent(y0, y1, x0, x1))
+
+
 @dataclass(frozen=True)
 class Layer:
     """One band to be written.
@@ -43,8 +58,8 @@ class Layer:
     ----------
     name : str
         The variable.
-    pixels : array
-        Two-dimensional, C-contiguous, kept alive until the file is written.
+    pixels : array or StagedPixels
+        Two-dimensional; an array is C-contiguous and kept alive until the file is written.
     nodata : float, int or None
         The value that means "no data".
     attrs : mapping
@@ -52,7 +67,7 @@ class Layer:
     """
 
     name: str
-    pixels: np.ndarray[Any, Any]
+    pixels: np.ndarray[Any, Any] | StagedPixels
     nodata: float | int | None
     attrs: Mapping[str, Any]
 
@@ -126,11 +141,18 @@ def _band(layer: Layer, number: int, alone: bool) -> str:
         parts.append(f"<Scale>{float(attrs.get('scale_factor', 1.0))!r}</Scale>")
     if alone and kind == "Byte":
         parts.append(_legend(layer))
+    where, index = _place(pixels, kind)
+    source = f'<SourceFilename relativeToVRT="0">{where}</SourceFilename><SourceBand>{index}</SourceBand>'
+    return "".join([*parts, f"<SimpleSource>{source}</SimpleSource></VRTRasterBand>"])
+
+
+def _place(pixels: np.ndarray[Any, Any] | StagedPixels, kind: str) -> tuple[str, int]:
+    """Return where GDAL finds the pixels, and in which band."""
+    if isinstance(pixels, StagedPixels):
+        return escape(str(pixels.staging.path)), pixels.band + 1
     height, width = pixels.shape
     pointer = pixels.ctypes.data
-    memory = f"MEM:::DATAPOINTER={pointer},PIXELS={width},LINES={height},BANDS=1,DATATYPE={kind}"
-    source = f'<SourceFilename relativeToVRT="0">{memory}</SourceFilename><SourceBand>1</SourceBand>'
-    return "".join([*parts, f"<SimpleSource>{source}</SimpleSource></VRTRasterBand>"])
+    return f"MEM:::DATAPOINTER={pointer},PIXELS={width},LINES={height},BANDS=1,DATATYPE={kind}", 1
 
 
 def _legend(layer: Layer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,9 @@ from geotoolz.io._cog import Encoding, write_cogs
 from geotoolz.io._gdal import is_remote
 from geotoolz.io._template import expand, fields_of
 from geotoolz.io._vrt import Layer, gdal_type
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
 
 
 class WriteCOG(Sink):
@@ -158,16 +161,26 @@ class WriteCOG(Sink):
         """
         files = self._plan(TileSpec.of(tile), created)
         geobox = geobox_of(tile)
-        if geobox.crs is None:
-            raise MissingCRSError(
-                "the tile has no CRS",
-                expected="a coordinate reference system: the file could not be placed, nor opened again",
-                fix="give it one: ds.rio.write_crs('EPSG:…')",
-            )
-        encoding = Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
+        require_crs(geobox)
         layers = {path: [_layer(name, tile[name]) for name in names] for path, names in files.items()}
-        write_cogs(layers, geobox, tile.attrs, encoding)
+        write_cogs(layers, geobox, tile.attrs, self.encoding)
         return tuple(files)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the files are encoded."""
+        return Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
+
+
+def require_crs(geobox: GeoBox | None) -> GeoBox:
+    """Return a grid that has a CRS; raise for others."""
+    if geobox is None or geobox.crs is None:
+        raise MissingCRSError(
+            "the tile has no CRS",
+            expected="a coordinate reference system: the file could not be placed, nor opened again",
+            fix="give it one: ds.rio.write_crs('EPSG:…')",
+        )
+    return geobox
 
 
 def _check_variable(name: str, spec: VarSpec) -> None:

@@ -6,22 +6,24 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from geotoolz.core._errors import MissingDependencyError, ReadError, WriteError
+from geotoolz.core._errors import GeotoolzError, MissingDependencyError, ReadError, WriteError
 from geotoolz.core._grid import GRID_MAPPING
 
 
-def _require() -> None:
+def require_zarr() -> None:
     if find_spec("zarr") is None:
         raise MissingDependencyError("zarr is not installed", fix="pip install 'geotoolz-core[zarr]'")
 
 
-def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
+def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str], chunks: int | None = None) -> str:
     """Write a tile or a stack as a Zarr (version 3) folder that appears complete or not at all.
 
     Parameters
@@ -30,6 +32,8 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
         The tile.
     path : path
         The folder; an existing one is replaced.
+    chunks : int, optional
+        Rows and columns of a chunk; by default what Zarr chooses.
 
     Returns
     -------
@@ -43,31 +47,76 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str]) -> str:
     WriteError
         If the folder cannot be written; nothing is left behind.
     """
-    _require()
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    require_zarr()
+    with PendingStore(path) as pending:
+        with pending.writing() as temporary:
+            save_store(ds, temporary, chunks)
+        pending.publish()
+    return str(pending.target)
+
+
+def save_store(ds: xr.Dataset, folder: Path, chunks: int | None = None) -> None:
+    """Write a Dataset as a Zarr folder, as the readers of geotoolz expect it."""
     plain = ds.copy()
     for variable in plain.variables.values():
         # what another file's encoding said must not be written again, and no fill value may be invented
         variable.encoding = {} if "_FillValue" in variable.attrs else {"_FillValue": None}
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        plain.to_zarr(temporary, mode="w", zarr_format=3, consolidated=False)
-        if target.exists():
-            target.replace(old)
-        temporary.replace(target)
-    except OSError as error:
-        _remove_while_written(temporary)
-        raise WriteError(
-            f"{target} could not be written: {error}",
-            expected="free space and the right to write",
-            fix=f"check that {target.parent} can be written and has space",
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-    return str(target)
+    if chunks is not None:
+        for name in plain.data_vars:
+            plain[name].encoding["chunks"] = chunk_shape(plain[name].variable, chunks)
+    plain.to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
+
+
+def chunk_shape(variable: xr.Variable, side: int) -> tuple[int, ...]:
+    """Return the shape of a variable's chunks: one date at a time, `side` rows and columns."""
+    return tuple(side if dim in ("y", "x") else 1 for dim in variable.dims)
+
+
+class PendingStore:
+    """A Zarr folder that is being made beside its place under a temporary name.
+
+    Parameters
+    ----------
+    path : path
+        Where it will appear.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.target = Path(path)
+        self.temporary = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.tmp")
+        self._old = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.old")
+
+    def __enter__(self) -> PendingStore:
+        return self
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """Lend the temporary name in a folder that exists; errors become `WriteError`."""
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            yield self.temporary
+        except OSError as error:
+            if isinstance(error, GeotoolzError):
+                raise
+            _remove_while_written(self.temporary)
+            refused = WriteError(
+                f"{self.target} could not be written: {error}",
+                expected="free space and the right to write",
+                fix=f"check that {self.target.parent} can be written and has space",
+            )
+            refused.errno = error.errno
+            raise refused from error
+
+    def publish(self) -> None:
+        """Move the folder into place; an older one goes."""
+        with self.writing():
+            if self.target.exists():
+                self.target.replace(self._old)
+            self.temporary.replace(self.target)
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
 
 
 def _remove_while_written(folder: Path) -> None:
@@ -99,7 +148,7 @@ def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:
     ReadError
         If the folder is missing or no Zarr.
     """
-    _require()
+    require_zarr()
     target = Path(path)
     if not (target / "zarr.json").is_file():
         raise ReadError(
