@@ -159,6 +159,29 @@ def _fill(
     loop(out, block, *place, nodata, whole, float(low), float(high))
 
 
+def interpolated(values: Array, rows: Array, cols: Array) -> Array:
+    """Return bilinear values at positions in a block of float64 pixels, NaN where there is no data.
+
+    Parameters
+    ----------
+    values : array of float64, (y, x)
+        Pixels; NaN for no-data.
+    rows, cols : array of float64
+        Positions in pixels from the block's first corner.
+    """
+    from geotoolz.grid import _loops
+
+    out = np.empty((1, *rows.shape))
+    block = np.ascontiguousarray(values)[None]
+    block.flags.writeable = False
+    limits = (math.nan, False, -math.inf, math.inf)
+    _loops.bilinear(
+        out, block, 0, 0, np.ascontiguousarray(rows), np.ascontiguousarray(cols), math.nan, *limits
+    )
+    found: Array = out[0]
+    return found
+
+
 def _onto_edge(found: Array, warp: Warp, axis: int) -> Array:
     """Move positions a hair beyond the edge of a source that covers the target onto its last pixels."""
     low = warp.source_offset[axis]

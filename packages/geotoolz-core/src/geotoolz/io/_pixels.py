@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from geotoolz.io._lattice import Target, point
 from geotoolz.io._resample import Array, axis, picked, quantised, resampled
 
 if TYPE_CHECKING:
-    from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
 
 
@@ -207,11 +205,10 @@ def _all_or_some(values: Array, has: Array) -> tuple[Array, Array | None]:
     return values, None if has.all() else has
 
 
-@lru_cache(maxsize=64)
-def _transformer(source: CRS, target: CRS) -> Any:
-    from pyproj import Transformer
+def _transformer(source: Any, target: Any) -> Any:
+    from geotoolz.grid._positions import transformer
 
-    return Transformer.from_crs(source.proj, target.proj, always_xy=True)
+    return transformer(source, target)
 
 
 def _reprojected(source: Source, target: Target) -> tuple[Array, Array | None]:
@@ -277,28 +274,13 @@ def _coarser(source: Source, target: Target) -> GeoBox:
 
 def _bilinear(block: Array, has: Array | None, row: Array, col: Array) -> tuple[Array, Array]:
     """Interpolate at positions inside a block; no-data neighbours are left out."""
-    height, width = block.shape
-    low_r, low_c = np.floor(row - 0.5), np.floor(col - 0.5)
-    part_r, part_c = row - 0.5 - low_r, col - 0.5 - low_c
-    total = np.zeros(row.shape)
-    weight = np.zeros(row.shape)
-    for dr, dc in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        r, c = (low_r + dr).astype(np.int64), (low_c + dc).astype(np.int64)
-        w = (part_r if dr else 1 - part_r) * (part_c if dc else 1 - part_c)
-        w = np.where((r < 0) | (r >= height) | (c < 0) | (c >= width), 0.0, w)
-        r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-        values = block[r, c].astype(np.float64)
-        if has is not None:
-            here = has[r, c]
-            w = np.where(here, w, 0.0)
-            values = np.where(here, values, 0.0)
-        total += w * values
-        weight += w
-    found = weight > 0
+    from geotoolz.grid._warp import interpolated
+
+    values = block.astype(np.float64)
     if has is not None:
-        found &= has[np.clip(row, 0, height - 1).astype(int), np.clip(col, 0, width - 1).astype(int)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return total / weight, found
+        values[~has] = np.nan
+    found = interpolated(values, row, col)
+    return found, ~np.isnan(found)
 
 
 def filled(source: Source, pixels: Array, valid: Array | None, name: str) -> Array:
