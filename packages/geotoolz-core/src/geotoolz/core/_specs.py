@@ -60,8 +60,16 @@ class VarSpec:
 
     @property
     def nodata_scalar(self) -> float:
-        """No-data as a float for kernels: NaN (equal to nothing) where there is none."""
-        return math.nan if self.nodata is None else float(self.nodata)
+        """No-data for kernels, of the variable's own type; NaN (equal to nothing) where there is none.
+
+        Comparing with a number of another type would widen every pixel first.
+        """
+        nodata, kind = self.nodata, self.dtype.kind
+        if nodata is None:
+            return math.nan
+        if kind == "f" or (kind in "iu" and nodata == int(nodata) and _fits(int(nodata), self.dtype)):
+            return self.dtype.type(nodata)  # type: ignore[no-any-return]
+        return float(nodata)
 
     def with_attrs(self, **attrs: Any) -> VarSpec:
         """Return a copy with attributes set; None removes one."""
@@ -89,6 +97,11 @@ class VarSpec:
                 nodata = float(variable.dtype.type(nodata))  # 0.1 in float32 is not 0.1 in float64
         dtype = variable.dtype if variable.dtype.isnative else variable.dtype.newbyteorder("=")
         return cls(variable.dims, dtype, nodata, attrs)  # type: ignore[arg-type]
+
+
+def _fits(value: int, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return int(limits.min) <= value <= int(limits.max)
 
 
 def _number(fill: Any) -> NoData:

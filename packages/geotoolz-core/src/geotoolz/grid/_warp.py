@@ -125,7 +125,7 @@ def resampled(
     block.flags.writeable = False
     out = np.empty((*lead, height, width), array.dtype)
     planes = out.view(block.dtype).reshape((block.shape[0], height, width))
-    value = block.dtype.type(fill)
+    value, nodata = block.dtype.type(fill), float(nodata)
     if 0 in block.shape[-2:] or 0 in (height, width):
         planes[...] = value
         return out
