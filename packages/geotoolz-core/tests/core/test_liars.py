@@ -303,6 +303,43 @@ def test_the_offset_of_a_window_moves_alignment_and_place() -> None:
         run_detailed(Pooled(), part, spec=odd)
 
 
+class Unmoved(Map):
+    """Halves the grid as if every tile began at its lattice's first pixel."""
+
+    def plan(self, tile: TileSpec) -> Plan:
+        shape = (tile.shape[0] // 2, tile.shape[1] // 2)
+        change = Double(tile.require_geobox("Unmoved").zoom_out(2), shape, (0, 0), tile.shape, (2.0, 2.0))
+        drops = tuple(name for name in tile.variables if name != "red")
+        writes = {"red": tile.variables["red"]}
+        return Plan(writes=writes, calls=(Call(("red",), ("red",), max_of_pairs),), drops=drops, grid=change)
+
+
+class Double(GridChange):
+    def backward(self, extent: Extent) -> Extent:
+        return Extent(*(2 * v for v in extent))
+
+
+def max_of_pairs(a: np.ndarray, *, extent: Extent, source: Extent) -> np.ndarray:
+    """The largest of the pixels that lie in pairs on the parent's lattice."""
+    out = np.full((*a.shape[:-2], *extent.shape), -np.inf, a.dtype)
+    for i in range(a.shape[-2]):
+        for j in range(a.shape[-1]):
+            y, x = (source.y0 + i) // 2 - extent.y0, (source.x0 + j) // 2 - extent.x0
+            if 0 <= y < extent.shape[0] and 0 <= x < extent.shape[1]:
+                out[..., y, x] = np.fmax(out[..., y, x], a[..., i, j])
+    return out
+
+
+def test_the_contract_moves_the_tile_off_the_origin() -> None:
+    from geotoolz.core import Sequential
+    from geotoolz.core.testing._trim import _Trim
+
+    tile = contract_tile((24, 29))
+    assert_law(Unmoved(), tile)
+    with pytest.raises(LawBrokenError):
+        assert_law(Sequential([_Trim(), Unmoved()]), tile, adversarial=False)
+
+
 def test_chunks_that_do_not_fit_a_footprint_are_refused() -> None:
     from geotoolz.core import ExecutorError
 

@@ -277,3 +277,17 @@ def test_lazy_tiles_stay_lazy() -> None:
     assert lazy.red.chunks is not None
     assert len(lazy.red.chunks[0]) > 1
     assert_same(op(scene), lazy.compute(scheduler="synchronous"))
+
+
+def test_pixel_sizes_in_other_units_are_refused() -> None:
+    scene = simulate_scene((32, 32), bands=("red",))
+    for op in (Reproject("EPSG:4326", resolution=20.0), Resample(resolution=1e6)):
+        with pytest.raises(ParameterError, match=r"larger than the whole tile.*0\.00018 degrees"):
+            op(scene)
+    for op in (Reproject("EPSG:3857", resolution=0.0002), Resample(factor=1e-6)):
+        with pytest.raises(ParameterError, match=r"0\.00018 degrees are about 20 m"):
+            op(scene)
+    with pytest.raises(ParameterError, match="crs='EPSG:32633'"):
+        Crop((600000.0, 5150000.0, 610000.0, 5160000.0))(scene)
+    with pytest.raises(TileError, match="open_tile"):
+        MatchGrid.like("scene.tif")  # type: ignore[arg-type]

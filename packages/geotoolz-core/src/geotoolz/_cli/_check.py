@@ -51,7 +51,9 @@ def check(
     else:
         print_findings(findings, len(scenes))
         wrong = len({finding.tile for finding in findings if finding.level == "error"})
-        verdict = f"errors on {wrong} of {len(scenes)}" if errors else "no errors, no warnings"
+        doubts = sum(finding.level == "warning" for finding in findings)
+        clean = f"no errors, {counted(doubts, 'warning')}" if doubts else "no errors, no warnings"
+        verdict = f"errors on {wrong} of {len(scenes)}" if errors else clean
         say(f"{pipeline} on {counted(len(scenes), 'scene')}: {verdict}")
     if errors:
         raise typer.Exit(2)

@@ -53,21 +53,21 @@ def stream(
     """
     from geotoolz._cli._console import say, told
     from geotoolz._cli._options import load_pipeline, parse_aoi
-    from geotoolz.io import open_scene, plan_stream
-    from geotoolz.io import stream as run_stream
+    from geotoolz.io import open_scene
+    from geotoolz.io._stream import run_planned
+    from geotoolz.io._stream_setup import Stream
 
     op = load_pipeline(pipeline, set_)
     size = parse_window(window)
     source = open_scene(scene, aoi=parse_aoi(aoi), resolution=res)
-    plan = plan_stream(op, source, out, window=size, threads=threads, max_memory=max_memory)
+    made = Stream(op, source, out, None, {})
+    plan = made.plan(size, threads, max_memory)
     if dry_run:
         say(str(plan))
         return
     if not quiet:
         told(str(plan))
-    result = run_stream(
-        op, source, out, window=plan.window, threads=plan.threads, progress=None if quiet else _progress()
-    )
+    result = run_planned(made, plan, None if quiet else _progress())
     _show(result, as_json)
 
 

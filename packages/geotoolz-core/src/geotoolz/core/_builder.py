@@ -116,7 +116,8 @@ class Builder:
         self.slots.append(spec)
         self.shapes.append(tile.shape)
         self.offsets.append(tile.offset)
-        self.leads.append(tuple(tile.sizes.get(dim, -1) for dim in spec.dims[:-2]))
+        dims = spec.dims
+        self.leads.append(() if len(dims) == 2 else tuple(tile.sizes.get(dim, -1) for dim in dims[:-2]))
         return len(self.slots) - 1
 
     def emit(self, op: Operator, state: State, path: str) -> State:

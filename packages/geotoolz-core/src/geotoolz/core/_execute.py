@@ -14,6 +14,7 @@ from geotoolz.core._errors import ExecutorError, TileError
 from geotoolz.core._extent import Extent
 from geotoolz.core._footprint import ALL
 from geotoolz.core._jit import PixelKernel
+from geotoolz.core._scratch import Scratch
 
 Array = np.ndarray[Any, Any]
 Fetch = Callable[[int, Extent], Array]
@@ -55,6 +56,8 @@ class Job:
                 kept.append(step)
         kept.reverse()
         _require_aligned(program, kept)
+        if len(kept) > 2:
+            kept = _depth_first(program, kept)
         last: dict[int, int] = {}
         for index, step in enumerate(kept):
             last.update(dict.fromkeys((*step.reads, *step.writes), index))
@@ -108,6 +111,7 @@ def run_window(
     extent: Extent,
     states: list[Any] | None = None,
     into: Mapping[int, Array] | None = None,
+    scratch: Scratch | None = None,
 ) -> dict[int, Array]:
     """Compute the wanted slots of a window from no more pixels than it depends on.
 
@@ -123,6 +127,8 @@ def run_window(
         One state per reduction of the job; updated in place with the window's pixels.
     into : mapping of int to array, optional
         Arrays of the whole output that the wanted slots' pixels are written into.
+    scratch : Scratch, optional
+        Buffers of this worker, for what lies between the input and the output.
 
     Returns
     -------
@@ -140,15 +146,20 @@ def run_window(
 
     for index, step in enumerate(job.instructions):
         arrays = [get(slot) for slot in step.reads]
-        if needed is None and into and (place := _written_in_place(step, arrays, extent, into)) is not None:
+        place = None
+        if needed is None and scratch is not None:
+            place = _written_in_place(job, step, arrays, extent, into or {}, scratch)
+        if place is not None:
             live[step.writes[0]] = place
-            _forget(job, step, index, live)
+            del place, arrays  # only what nobody holds is used again
+            _forget(job, step, index, live, scratch)
             continue
         results = _invoke(job, step, arrays, extent) if needed is None else _call(job, step, arrays, needed)
         if not isinstance(results, tuple):
             results = (results,)
         _store(job.program, step, results, live, extent if needed is None else None)
-        _forget(job, step, index, live)
+        del results, arrays
+        _forget(job, step, index, live, scratch)
     if states is not None:
         for number, reduction in enumerate(job.reductions):
             arrays = [_crop(get(slot), needed, slot, extent) for slot in reduction.reads]
@@ -165,22 +176,54 @@ def run_window(
     return {}
 
 
-def _forget(job: Job, step: Instruction, index: int, live: dict[int, Array]) -> None:
+def _forget(job: Job, step: Instruction, index: int, live: dict[int, Array], scratch: Scratch | None) -> None:
     """Let go of arrays that nobody needs after a step."""
     for slot in {*step.reads, *step.writes}:
-        if job.last_use[slot] == index:
+        if job.last_use[slot] != index:
+            continue
+        if scratch is None:
             del live[slot]
+        else:
+            scratch.give(live.pop(slot))
 
 
 def _written_in_place(
-    step: Instruction, arrays: list[Array], extent: Extent, into: Mapping[int, Array]
+    job: Job,
+    step: Instruction,
+    arrays: list[Array],
+    extent: Extent,
+    into: Mapping[int, Array],
+    scratch: Scratch,
 ) -> Array | None:
-    """Let a kernel write straight into the output, where it can."""
-    slot = step.writes[0] if len(step.writes) == 1 else -1
-    if slot not in into or step.located or not isinstance(step.kernel, PixelKernel):
+    """Let a kernel write straight into the output, or into a buffer, where it can."""
+    if len(step.writes) != 1 or step.located or not isinstance(step.kernel, PixelKernel):
         return None
-    target = extent.of(into[slot])
-    return target if step.kernel.into(target, *arrays, *step.args) else None
+    slot = step.writes[0]
+    if slot in into and step.kernel.into(target := extent.of(into[slot]), *arrays, *step.args):
+        return target
+    dtype = step.kernel.dtype or arrays[0].dtype
+    if dtype != job.program.slots[slot].dtype and slot not in job.program.temporaries:
+        return None
+    buffer = scratch.take((*job.program.leads[slot], *extent.shape), dtype)
+    return buffer if step.kernel.into(buffer, *arrays, *step.args) else None
+
+
+def _depth_first(program: Program, steps: list[Instruction]) -> list[Instruction]:
+    """Let each call be followed by one that reads what it wrote, as far as possible.
+
+    Every slot is written once, so any order that respects the reads is right; in this one pixels are
+    still in the cache when they are needed again, and fewer arrays live at a time.
+    """
+    done, left, ordered = set(program.sources), list(steps), []
+    last: tuple[int, ...] = ()
+    while left:
+        ready = [step for step in left if done.issuperset(step.reads)]
+        step = next((s for s in ready if not set(last).isdisjoint(s.reads)), ready[0])
+        left.remove(step)
+        ordered.append(step)
+        done.update(step.writes)
+        last = step.writes
+    return ordered
 
 
 def _require_aligned(program: Program, steps: Sequence[Instruction]) -> None:

@@ -36,7 +36,8 @@ def load(source: str | os.PathLike[str], *, variables: Mapping[str, Any] | None 
     Parameters
     ----------
     source : str or path
-        A path to a file, or the text itself (recognised by its line breaks or ``_target_``).
+        A path to a file, to a folder that `save` made, or the text itself (recognised by its line
+        breaks or ``_target_``).
     variables : mapping, optional
         Values for ``${name}``; ``${name:default}`` has a value of its own.
 
@@ -227,6 +228,8 @@ def _text_of(source: str | os.PathLike[str]) -> tuple[str, Path, str]:
     if isinstance(source, str) and not source.strip():
         raise ConfigError("the text is empty", expected="a pipeline", fix="give YAML text or a file's path")
     path = Path(source)
+    if path.is_dir() and (path / "pipeline.yaml").is_file():  # what `save` makes
+        path = path / "pipeline.yaml"
     try:
         return path.read_text(encoding="utf-8"), path.resolve().parent, str(path)
     except OSError as error:

@@ -18,13 +18,16 @@ from geotoolz.core._execute import Array, Fetch, Job, native, run_window
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion
+from geotoolz.core._scratch import Scratch
 from geotoolz.core._specs import TileSpec
 
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
 
-BLOCK_PIXELS = 131_072
+BLOCK_PIXELS = 262_144
 """Pixels per block: a handful of float32 planes of this size stay in the cache, and calls cost little."""
+
+_LEAST_PIXELS = 32_768
 
 Tiles = xr.Dataset | Mapping[str, xr.Dataset]
 
@@ -216,8 +219,8 @@ def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
     return fetch
 
 
-Cut = Callable[[Job], Sequence[Sequence[Extent]]]
-"""Says which windows each worker treats, in order."""
+Cut = Callable[[Job], Sequence[Iterable[Extent]]]
+"""Says which windows each worker treats, in order; workers may share one iterator."""
 
 
 def compute(
@@ -284,9 +287,12 @@ def _further_passes(
 def regular_cut(window: tuple[int, int] | None, threads: int) -> Cut:
     """Return the cut into windows of one size, dealt out to threads."""
 
-    def cut(job: Job) -> list[list[Extent]]:
-        extents = _extents(job, window)
-        return [extents[i::threads] for i in range(threads) if extents[i::threads]]
+    def cut(job: Job) -> list[Iterable[Extent]]:
+        extents = _extents(job, window, threads)
+        check_cover(extents, job.shape)
+        workers = min(threads, len(extents))
+        # one iterator for all: who is done first takes the next window
+        return [extents] if workers == 1 else [iter(extents)] * workers
 
     return cut
 
@@ -295,18 +301,17 @@ def _compute_shape(
     job: Job, fetch: Fetch, cut: Cut, previous: Any = None
 ) -> tuple[dict[int, Array], list[Any]]:
     shares = cut(job)
-    for share in shares:
-        check_cover(share, job.shape)
-    if len(shares) == len(shares[0]) == 1:
+    only = shares[0] if len(shares) == 1 else None
+    if isinstance(only, list) and len(only) == 1:
         states = _new_states(job, previous)
-        found = run_window(job, fetch, shares[0][0], states)
+        found = run_window(job, fetch, only[0], states)
         return {slot: _owned(job, slot, array) for slot, array in found.items()}, states
     outputs = {slot: _allocate(job, slot) for slot in job.wanted}
 
-    def work(mine: Sequence[Extent]) -> list[Any]:
-        states = _new_states(job, previous)
+    def work(mine: Iterable[Extent]) -> list[Any]:
+        states, scratch = _new_states(job, previous), Scratch()
         for extent in mine:
-            run_window(job, fetch, extent, states, outputs)
+            run_window(job, fetch, extent, states, outputs, scratch)
         return states
 
     if len(shares) == 1:
@@ -316,7 +321,7 @@ def _compute_shape(
     return outputs, merge_states(job.reductions, partial)
 
 
-def _extents(job: Job, window: tuple[int, int] | None) -> list[Extent]:
+def _extents(job: Job, window: tuple[int, int] | None, threads: int = 1) -> list[Extent]:
     """Cut the output into windows; along an axis that some call sees whole they are as long as it."""
     height, width = job.shape
     along_y, along_x = job.whole_axes
@@ -332,6 +337,8 @@ def _extents(job: Job, window: tuple[int, int] | None) -> list[Extent]:
         pixels = BLOCK_PIXELS
         if not job.instructions and not job.wanted:  # nothing is made that should stay in the cache
             pixels = max(pixels, min((r.op.block_pixels for r in job.reductions), default=0))
+        if threads > 1:  # some blocks for every thread, if the tile is small
+            pixels = max(min(pixels, height * width // (4 * threads)), _LEAST_PIXELS)
         return column_blocks(job.shape, pixels) if along_y else row_blocks(job.shape, pixels)
     size = (max(window[0], height) if along_y else window[0], max(window[1], width) if along_x else window[1])
     return list(windows(job.shape, size)) or [Extent(0, height, 0, width)]

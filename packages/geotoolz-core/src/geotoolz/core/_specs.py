@@ -47,9 +47,11 @@ class VarSpec:
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dtype, np.dtype):
-            object.__setattr__(self, "dtype", np.dtype(self.dtype))
-        if self.nodata is not None and self.nodata != self.nodata and self.dtype.kind not in "fc":
+        dtype = self.dtype
+        if not isinstance(dtype, np.dtype):
+            dtype = np.dtype(dtype)
+            object.__setattr__(self, "dtype", dtype)
+        if self.nodata != self.nodata and dtype.kind not in "fc":
             object.__setattr__(self, "nodata", None)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geotoolz.core import Call, Extent, GridChange, Map, OutsideError, ParameterError, Plan, TileSpec
+from geotoolz.core._grid import crs_label
 from geotoolz.grid._target import parse_crs
 
 _SAME = 1e-6
@@ -86,6 +87,12 @@ class Crop(Map):
         if grid.crs is not None and area.crs != grid.crs:
             area = area.to_crs(grid.crs, resolution=span / 32)
         x, y = np.asarray(area.exterior.coords, float).T[:2]
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise ParameterError(
+                f"bounds={self.bounds} have no place in {crs_label(grid.crs)}",
+                expected=f"bounds in {self.crs}" + (", degrees" if parse_crs(self.crs).geographic else ""),
+                fix=f"say what they are in: Crop(…, crs={crs_label(grid.crs)!r})",
+            )
         a = grid.affine
         if a.b or a.d:
             raise ParameterError("the tile's grid is rotated", expected="an axis-aligned grid")
@@ -100,9 +107,10 @@ class Crop(Map):
         y0, y1, x0, x1 = spans
         if (y1 <= y0 or x1 <= x0) and 0 not in tile.shape:
             own = tile.window_geobox
+            place = tuple(own.boundingbox.bbox) if own is not None else "it"
             raise OutsideError(
                 f"the bounds {self.bounds} ({self.crs}) lie outside the tile",
-                expected=f"an area that touches {tuple(own.boundingbox.bbox) if own else 'it'} ({grid.crs})",
+                expected=f"an area that touches {place} ({crs_label(grid.crs)})",
                 fix="mind the bounds' CRS: crs=… says it",
             )
         shape = (max(y1 - y0, 0), max(x1 - x0, 0))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from geotoolz.core import MissingCRSError, OutsideError, ParameterError, TileSpec, geobox_of
+from geotoolz.core import MissingCRSError, OutsideError, ParameterError, TileError, TileSpec, geobox_of
 from geotoolz.core._grid import grid_label
 from geotoolz.grid._base import Regrid
 from geotoolz.grid._target import parse_crs, warp_to
@@ -59,12 +59,18 @@ class MatchGrid(Regrid):
     @classmethod
     def like(
         cls,
-        grid: xr.Dataset | GeoBox,
+        grid: xr.Dataset | xr.DataArray | GeoBox,
         method: Method = "bilinear",
         fill: Mapping[str, float] | None = None,
     ) -> MatchGrid:
         """Return the operator for the grid of a tile, or for a GeoBox."""
-        box = geobox_of(grid) if isinstance(grid, xr.Dataset) else grid
+        box = geobox_of(grid) if isinstance(grid, xr.Dataset | xr.DataArray) else grid
+        if not hasattr(box, "affine") or not hasattr(box, "crs"):
+            raise TileError(
+                f"MatchGrid.like got {type(grid).__name__}",
+                expected="a tile or a GeoBox",
+                fix="open the file first: MatchGrid.like(geotoolz.open_tile(path))",
+            )
         if box.crs is None:
             raise MissingCRSError("the grid to match has no CRS", fix="ds.rio.write_crs(…)")
         label = f"EPSG:{box.crs.epsg}" if box.crs.epsg is not None else box.crs.to_wkt()

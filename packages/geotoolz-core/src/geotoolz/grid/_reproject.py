@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from geotoolz.core import TileSpec
 from geotoolz.grid._base import Regrid
-from geotoolz.grid._target import check_resolution, parse_crs, reprojected, warp_within
+from geotoolz.grid._target import check_resolution, parse_crs, reprojected, require_sensible, warp_within
 from geotoolz.grid._warp import Method, Warp
 
 
@@ -74,4 +74,6 @@ class Reproject(Regrid):
     def warp(self, tile: TileSpec) -> Warp:
         """Return the change to the new reference system."""
         source = tile.require_geobox(type(self).__name__)
-        return warp_within(tile, source, reprojected(source, parse_crs(self.crs), self.resolution))
+        target = reprojected(source, parse_crs(self.crs), self.resolution)
+        require_sensible(tile, target, f"resolution={self.resolution:g}" if self.resolution else self.crs)
+        return warp_within(tile, source, target)

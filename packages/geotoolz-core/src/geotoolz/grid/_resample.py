@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from geotoolz.core import ParameterError, TileSpec
 from geotoolz.grid._base import Regrid
-from geotoolz.grid._target import check_resolution, resized, warp_within
+from geotoolz.grid._target import check_resolution, require_sensible, resized, warp_within
 from geotoolz.grid._warp import Method, Warp
 
 
@@ -66,4 +66,6 @@ class Resample(Regrid):
         else:
             a, size = source.affine, float(self.resolution or 0)
             ratio = (size / math.hypot(a.b, a.e), size / math.hypot(a.a, a.d))
-        return warp_within(tile, source, resized(source, ratio))
+        target = resized(source, ratio)
+        require_sensible(tile, target, f"resolution={self.resolution}, factor={self.factor}")
+        return warp_within(tile, source, target)

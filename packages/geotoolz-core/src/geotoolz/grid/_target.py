@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geotoolz.core import Extent, ParameterError, TileError, TileSpec
+from geotoolz.core._grid import crs_label
 from geotoolz.grid._positions import Positions
 from geotoolz.grid._warp import Warp
 
@@ -71,6 +72,36 @@ def resized(grid: GeoBox, ratio: tuple[float, float]) -> GeoBox:
     )
     affine = type(a)(a.a * ratio[1], a.b * ratio[0], a.c, a.d * ratio[1], a.e * ratio[0], a.f)
     return GeoBox((height, width), affine, grid.crs)
+
+
+_MANY_PIXELS, _MUCH_FINER = 2**28, 10_000
+
+
+def require_sensible(tile: TileSpec, target: GeoBox, what: str) -> None:
+    """Raise for a pixel size that was meant in other units: larger than the tile, or far too small.
+
+    Raises
+    ------
+    ParameterError
+        Naming the units.
+    """
+    if 0 in tile.shape or 0 in target.shape:
+        return
+    height, width = map(int, target.shape)
+    units = "degrees" if target.crs is not None and target.crs.geographic else "units of the CRS"
+    expected = f"a pixel size in {units} of {crs_label(target.crs)} that fits the tile"
+    if height * width == 1 and max(tile.shape) > 2:
+        raise ParameterError(
+            f"{what}: a pixel would be larger than the whole tile",
+            expected=expected,
+            fix="mind the units: 20 m are about 0.00018 degrees",
+        )
+    if height * width > max(_MANY_PIXELS, _MUCH_FINER * math.prod(tile.shape)):
+        raise ParameterError(
+            f"{what}: {height} × {width} pixels would be made of {tile.shape[0]} × {tile.shape[1]}",
+            expected=expected,
+            fix="mind the units: 0.00018 degrees are about 20 m",
+        )
 
 
 def warp_to(tile: TileSpec, source: GeoBox, target: GeoBox) -> Warp:

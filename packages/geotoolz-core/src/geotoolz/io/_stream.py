@@ -129,7 +129,7 @@ def stream(
     ('red',) 1 ['red']
     """
     made = Stream(op, source, sink, outputs, read)
-    return _run(made, made.plan(window, threads, max_memory), progress)
+    return run_planned(made, made.plan(window, threads, max_memory), progress)
 
 
 def plan_stream(
@@ -158,7 +158,7 @@ def plan_stream(
     return Stream(op, source, sink, outputs, read).plan(window, threads, max_memory)
 
 
-def _run(made: Stream, plan: StreamPlan, progress: Progress | None) -> StreamResult:
+def run_planned(made: Stream, plan: StreamPlan, progress: Progress | None) -> StreamResult:
     """Treat all windows, let assertions decide, make the files, look at the source again, publish."""
     clock = Clock()
     paths: tuple[str, ...] = ()

@@ -42,14 +42,14 @@ def clip(out: Any, values: Any, nodata: Any, low: Any, high: Any) -> None:
 def stretch(out: Any, values: Any, nodata: Any, low: Any, high: Any, limit: Any) -> None:
     """Write ``(value − low) / (high − low)`` as float32; NaN for no-data and for 0/0."""
     width = high - low
+    # the product with the inverse is off by a unit of float64 at most, far below float32's
+    inverse = np.nan if width == 0 else 1.0 / width
+    lowest, highest = (0.0, 1.0) if limit else (-np.inf, np.inf)
     for i in range(out.size):
-        v = np.float64(values[i])
-        r = (v - low) / width
-        if limit:
-            r = 0.0 if r < 0.0 else r
-            r = 1.0 if r > 1.0 else r
-        bad = (values[i] == nodata) | (v != v) | (width != width) | (width == 0)
-        out[i] = np.float32(np.nan) if bad else np.float32(r)
+        r = (np.float64(values[i]) - low) * inverse
+        r = lowest if r < lowest else r
+        r = highest if r > highest else r
+        out[i] = np.float32(np.nan) if values[i] == nodata else np.float32(r)
 
 
 @pixelwise(np.float32)

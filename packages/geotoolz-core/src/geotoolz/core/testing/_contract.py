@@ -15,13 +15,15 @@ import xarray as xr
 
 from geotoolz.core._compile import compile
 from geotoolz.core._config import from_config, to_config, unconfigurable
-from geotoolz.core._errors import GeotoolzError
+from geotoolz.core._errors import GeotoolzError, OutsideError
 from geotoolz.core._graph import Join
 from geotoolz.core._grid import geobox_of
 from geotoolz.core._load import dump, load
+from geotoolz.core._map import Map
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion, Reduce
 from geotoolz.core._registry import find
+from geotoolz.core._sequential import Sequential
 from geotoolz.core._sink import Sink
 from geotoolz.core._specs import TileSpec
 from geotoolz.core.testing._contract_help import (
@@ -41,6 +43,7 @@ from geotoolz.core.testing._docstrings import docstring_problems
 from geotoolz.core.testing._law import assert_law, assert_same
 from geotoolz.core.testing._spawn import outcome, results_in_spawned_process
 from geotoolz.core.testing._tiles import contract_tile
+from geotoolz.core.testing._trim import _Trim, depends_on_place
 
 MakeTile = Callable[..., xr.Dataset]
 
@@ -285,6 +288,19 @@ class ContractSuite:
         if isinstance(op, Sink):
             return
         assert_law(op, tile)
+
+    def test_law_away_from_the_origin(self, ready: tuple[Operator, xr.Dataset]) -> None:
+        """The law holds for a tile that does not begin at its lattice's first pixel.
+
+        For kernels that are told where they are, and for those that change the grid.
+        """
+        op, tile = ready
+        if not isinstance(op, Map) or not depends_on_place(compile(frozen_on(op, tile), TileSpec.of(tile))):
+            return
+        try:
+            assert_law(Sequential([_Trim(), op]), tile, adversarial=False, threads=(1,))
+        except OutsideError:
+            pytest.skip("what is left of the tile does not touch the operator's target")
 
     def test_law_small_tile(self, entry: Case, tmp_path: Path) -> None:
         """The law holds for tiles smaller than windows and halos."""
