@@ -36,7 +36,8 @@ class Job:
     instructions: tuple[Instruction, ...]
     reductions: tuple[Reduction, ...]
     pointwise: bool
-    last_use: Mapping[int, int]
+    frees: tuple[tuple[int, ...], ...]
+    """After each call, the slots that nobody needs any more."""
 
     @classmethod
     def of(
@@ -58,13 +59,15 @@ class Job:
         _require_aligned(program, kept)
         if len(kept) > 2:
             kept = _depth_first(program, kept)
-        last: dict[int, int] = {}
-        for index, step in enumerate(kept):
-            last.update(dict.fromkeys((*step.reads, *step.writes), index))
-        for slot in (*wanted, *(s for r in reductions for s in r.reads)):
-            last[slot] = len(kept)
+        used = {*wanted, *(s for r in reductions for s in r.reads)}
+        frees: list[tuple[int, ...]] = []
+        for step in reversed(kept):
+            gone = {*step.reads, *step.writes} - used
+            used |= gone
+            frees.append(tuple(gone))
+        frees.reverse()
         pointwise = all(step.is_pointwise for step in kept)
-        return cls(program, shape, wanted, tuple(kept), tuple(reductions), pointwise, last)
+        return cls(program, shape, wanted, tuple(kept), tuple(reductions), pointwise, tuple(frees))
 
     @property
     def whole_axes(self) -> tuple[bool, bool]:
@@ -152,14 +155,14 @@ def run_window(
         if place is not None:
             live[step.writes[0]] = place
             del place, arrays  # only what nobody holds is used again
-            _forget(job, step, index, live, scratch)
+            _forget(job.frees[index], live, scratch)
             continue
         results = _invoke(job, step, arrays, extent) if needed is None else _call(job, step, arrays, needed)
         if not isinstance(results, tuple):
             results = (results,)
         _store(job.program, step, results, live, extent if needed is None else None)
         del results, arrays
-        _forget(job, step, index, live, scratch)
+        _forget(job.frees[index], live, scratch)
     if states is not None:
         for number, reduction in enumerate(job.reductions):
             arrays = [_crop(get(slot), needed, slot, extent) for slot in reduction.reads]
@@ -176,11 +179,9 @@ def run_window(
     return {}
 
 
-def _forget(job: Job, step: Instruction, index: int, live: dict[int, Array], scratch: Scratch | None) -> None:
-    """Let go of arrays that nobody needs after a step."""
-    for slot in {*step.reads, *step.writes}:
-        if job.last_use[slot] != index:
-            continue
+def _forget(slots: tuple[int, ...], live: dict[int, Array], scratch: Scratch | None) -> None:
+    """Let go of arrays that nobody needs any more."""
+    for slot in slots:
         if scratch is None:
             del live[slot]
         else:

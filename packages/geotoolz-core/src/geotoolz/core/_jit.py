@@ -89,8 +89,11 @@ class PixelKernel(Kernel):
         """Write the loop's output into a contiguous array; return False where it does not fit there."""
         planes = args[: self.arrays]
         dtype = planes[0].dtype if self.dtype is None else self.dtype
-        if out.dtype != dtype or not out.flags.c_contiguous or any(p.shape != out.shape for p in planes):
+        if out.dtype != dtype or not out.flags.c_contiguous:
             return False
+        for plane in planes:
+            if plane.shape != out.shape:
+                return False
         loop = self._compiled or self.compile()
         loop(out.reshape(-1), *map(flat_view, planes), *args[self.arrays :])
         return True
@@ -107,7 +110,7 @@ def flat_view(array: Any) -> Any:
     >>> flat_view(np.zeros((2, 3))).shape
     (6,)
     """
-    flat = np.asarray(array).reshape(-1)  # always a new object
+    flat = array.reshape(-1)  # always a new object
     if not flat.flags.c_contiguous:
         flat = np.ascontiguousarray(flat)
     flat.flags.writeable = False

@@ -22,15 +22,15 @@ class Scratch:
     """Arrays of one worker that are free to be written to."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple[tuple[int, ...], np.dtype[Any]], list[Array]] = {}
+        self._free: dict[tuple[tuple[int, ...], str], list[Array]] = {}
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array with any content."""
-        free = self._free.get((shape, dtype))
+        free = self._free.get((shape, dtype.char))
         return free.pop() if free else np.empty(shape, dtype)
 
     def give(self, array: Array) -> None:
         """Take an array back, unless somebody else still holds it or a view of it."""
         if sys.getrefcount(array) > _ALONE or array.base is not None or not array.flags.writeable:
             return
-        self._free.setdefault((array.shape, array.dtype), []).append(array)
+        self._free.setdefault((array.shape, array.dtype.char), []).append(array)

@@ -78,9 +78,8 @@ def _block_bytes(job: Job, block: Extent) -> int:
         largest = max((math.prod(needed[slot].shape) for slot in (*step.reads, *step.writes)), default=0)
         scratch = 0 if step.is_pointwise else 16 * largest  # two planes of float64 in the kernel
         most = max(most, sum(live.values()) + max(scratch, taken))
-        for slot in {*step.reads, *step.writes}:
-            if job.last_use[slot] == index:
-                del live[slot]
+        for slot in job.frees[index]:
+            del live[slot]
     return max(most, sum(live.values()) + taken)
 
 
