@@ -71,16 +71,19 @@ def test_transient_failures_are_tried_again(engine, tmp_path):
     assert retried[0][0] == "0"
 
 
-def test_a_full_disk_ends_the_run(engine):
-    driver, found = outcomes(engine, tasks.by_name, ["full", *["a"] * 50])
+def test_a_full_disk_ends_the_run(engine, tmp_path):
+    mark = tmp_path / "m"
+    driver, found = outcomes(engine, tasks.by_name, [f"full {mark}", *[f"after {mark}"] * 50])
     assert driver.stopped is StopReason.OUTPUT
-    assert len(found) < 20
+    assert len(found) < 51
 
 
-def test_on_error_raise_ends_the_run(engine):
-    driver, found = outcomes(engine, tasks.by_name, ["bug", *["a"] * 50], on_error="raise")
+def test_on_error_raise_ends_the_run(engine, tmp_path):
+    mark = tmp_path / "m"
+    payloads = [f"bug-marked {mark}", *[f"after {mark}"] * 50]
+    driver, found = outcomes(engine, tasks.by_name, payloads, on_error="raise")
     assert driver.stopped is StopReason.ON_ERROR
-    assert len(found) < 20
+    assert len(found) < 51
 
 
 def test_a_killed_worker_loses_only_its_task_and_that_one_is_tried_again(tmp_path):

@@ -29,7 +29,7 @@ from pathlib import Path
 from gtz_batch_ops import Ratio, WriteNpy
 from geotoolz.batch import CatalogPipeline
 from geotoolz.core import Sequential
-op = Sequential([Ratio(what="sleep 0.4"), WriteNpy("{{item_id}}.npy")])
+op = Sequential([Ratio(what="sleep 1"), WriteNpy("{{item_id}}.npy")])
 paths = sorted(Path({scenes!r}).iterdir())
 report = CatalogPipeline(paths, op, {out!r}, engine={engine!r}, n_workers=2, progress="json").run()
 print(report.counts)
@@ -83,7 +83,7 @@ def test_ctrl_c_finishes_the_running_tiles_and_the_next_run_goes_on(scenes, tmp_
     assert 1 <= done < 8 and f"'done': {done}" in out
     assert len(list(tmp_path.glob("*.npy"))) == done
     assert not list((tmp_path / ".geotoolz/staging").iterdir())
-    op = Sequential([Ratio(what="sleep 0.4"), WriteNpy("{item_id}.npy")])
+    op = Sequential([Ratio(what="sleep 1"), WriteNpy("{item_id}.npy")])
     report = CatalogPipeline(sorted(scenes.iterdir()), op, tmp_path, n_workers=2, progress="none").run()
     assert report.counts == {"done": 8 - done, "fresh": done} and report.ok
 
@@ -92,7 +92,8 @@ def test_a_second_ctrl_c_stops_at_once(scenes, tmp_path):
     run = started(scenes, tmp_path, "process")
     wait_for(lambda: list(tmp_path.glob("items/*.json")))
     os.kill(run.pid, signal.SIGINT)
-    time.sleep(0.1)
+    while json.loads(run.stderr.readline())["event"] != "interrupt":  # two signals at once would be one
+        pass
     os.kill(run.pid, signal.SIGINT)
     _, err = run.communicate(timeout=30)
     assert run.returncode != 0 and "KeyboardInterrupt" in err

@@ -40,14 +40,20 @@ def by_name(what: str) -> str:
         raise ReadError("scene.tif is truncated", expected="a whole file", fix="fetch it again")
     if what == "qc":
         raise QCError("valid fraction 0.1", expected=">= 0.5")
+    if what.startswith("bug-marked "):
+        Path(what.split(" ", 1)[1]).touch()
+        raise ZeroDivisionError("division by zero")
     if what == "bug":
         raise ZeroDivisionError("division by zero")
-    if what == "full":
+    if what.startswith("full "):
+        Path(what.split(" ", 1)[1]).touch()
         error = WriteError("no space left on device")
         error.errno = 28
         raise error
     if what == "exit":
         os._exit(3)
+    if what.startswith("after "):
+        return _after(what.split(" ", 1)[1])
     if what.startswith("sleep "):
         time.sleep(float(what.split()[1]))
         return what
@@ -60,6 +66,15 @@ def by_name(what: str) -> str:
             raise TimeoutError("the server did not answer")
         return what
     return what
+
+
+def _after(mark: str) -> str:
+    """Wait for another task's mark, then take a while: whatever the workers' start took, the order is certain."""
+    limit = time.monotonic() + 60
+    while not Path(mark).exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    return mark
 
 
 def _first(mark: str) -> bool:
