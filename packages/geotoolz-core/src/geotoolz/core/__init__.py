@@ -8,6 +8,7 @@ from geotoolz.core._builder import Builder, State
 from geotoolz.core._check import Finding, check
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, compile
 from geotoolz.core._config import from_config, to_config
+from geotoolz.core._coord import Coord
 from geotoolz.core._draw import draw
 from geotoolz.core._errors import (
     BatchError,
@@ -88,6 +89,7 @@ __all__ = [
     "Call",
     "CatalogError",
     "ConfigError",
+    "Coord",
     "ExecutorError",
     "Extent",
     "Finding",

@@ -80,12 +80,21 @@ def _base(program: Program, state: State, tiles: Mapping[str, xr.Dataset]) -> xr
     """Return a tile with the coordinates of the output: an input, or its like on the new grid."""
     for name, spec in program.inputs_spec.items():
         if state.spec.grid is spec.grid:
-            return tiles[name]
+            return tiles[name] if state.spec.lead is spec.lead else _relabelled(tiles[name], state)
     home = tiles[state.home if state.home in tiles else next(iter(tiles))]
     box = state.spec.window_geobox
     if box is None:
         raise TileError("the pipeline changes the grid and does not say to which")
+    if all(state.spec.lead is not spec.lead for spec in program.inputs_spec.values()):
+        home = _relabelled(home, state)
     kept = {n: c for n, c in home.coords.items() if not {"y", "x"}.intersection(c.dims) and n != GRID_MAPPING}
     coords: dict[Hashable, Any] = dict(kept)
     coords.update(spatial_coords(box))
     return xr.Dataset(coords=coords, attrs=home.attrs)
+
+
+def _relabelled(tile: xr.Dataset, state: State) -> xr.Dataset:
+    """Return a tile's coordinates, with those of the output along ``time`` or ``wavelength``."""
+    coords: dict[Hashable, Any] = {n: c for n, c in tile.coords.items() if {"y", "x"}.issuperset(c.dims)}
+    coords.update({name: coord.variable() for name, coord in state.spec.coords.items()})
+    return xr.Dataset(coords=coords, attrs=tile.attrs)

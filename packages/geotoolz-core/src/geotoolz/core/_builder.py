@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from geotoolz.core._coord import require_same
 from geotoolz.core._errors import GeotoolzError, GridMismatchError, ParameterError, TileError
 from geotoolz.core._footprint import Footprint
 from geotoolz.core._grid import grid_label
@@ -36,6 +37,20 @@ class State:
                 f"{who} changes the grid, and its result is put beside the tile it came from",
                 expected=grid_label(before.spec.window_geobox),
                 fix="change the grid in a step of its own",
+            )
+        here, there = self.spec, before.spec
+        if here.lead is there.lead:
+            return
+        what = require_same(there.coords, here.coords, there.sizes, here.sizes)
+        kept = set(before.slots.values())
+        for name, spec in here.variables.items():
+            new = [dim for dim in spec.dims if dim not in there.sizes]
+            if new and self.slots[name] not in kept:
+                what = what or f"the dimension {new[0]!r}"
+        if what:
+            raise TileError(
+                f"the result of {who} has {what}, unlike the tile beside it",
+                fix="change the dimensions in a step of its own",
             )
 
 
@@ -145,7 +160,7 @@ class Builder:
         self.note(path, op, plan.notes)
         local = dict(state.slots)
         made: set[str] = set()
-        after = state.spec if plan.grid is None else state.spec.on(plan.grid)
+        after = _tile_after(plan, state.spec, type(op).__name__)
         for call in plan.calls or (_only_call(op, plan),):
             # where the grid changes every call starts from the input's pixels
             held = local if plan.grid is None else state.slots
@@ -179,7 +194,7 @@ class Builder:
             raise TileError(f"the plan of {type(op).__name__} promises {missing} and no call writes them")
         if plan.grid is not None:
             plan.grid.require_alone({*plan.writes, *plan.drops}, {*state.slots}, type(op).__name__)
-        return _after(plan, state, local)
+        return _after(plan, state, local, after)
 
 
 def _only_call(op: Operator, plan: Plan) -> Call:
@@ -199,7 +214,26 @@ def _slot(local: Mapping[str, int], name: str, op: Operator) -> int:
     return local[name]
 
 
-def _after(plan: Plan, state: State, local: Mapping[str, int]) -> State:
+def _tile_after(plan: Plan, tile: TileSpec, operator: str) -> TileSpec:
+    """Return the tile's grid and dimensions after a plan; its variables are still those before."""
+    after = tile if plan.grid is None else tile.on(plan.grid)
+    if not plan.coords:
+        return after
+    after, changed = after.along(plan.coords)
+    settled = {*plan.writes, *plan.drops}
+    left = [n for n, v in tile.variables.items() if n not in settled and changed.intersection(v.dims)]
+    if left:
+        raise TileError(
+            f"{operator} changes {', '.join(sorted(changed))} and leaves {', '.join(left)} as it was",
+            expected="a plan that writes or drops every variable along it",
+        )
+    for name, spec in plan.writes.items():
+        if unknown := [dim for dim in spec.dims if dim not in after.sizes]:
+            raise TileError(f"{operator} writes {name!r} along {unknown[0]!r}, which the tile does not have")
+    return after
+
+
+def _after(plan: Plan, state: State, local: Mapping[str, int], tile: TileSpec) -> State:
     """Return the tile after a plan: replaced, dropped, renamed, new variables; attributes."""
     variables: dict[str, VarSpec] = {}
     slots: dict[str, int] = {}
@@ -225,5 +259,4 @@ def _after(plan: Plan, state: State, local: Mapping[str, int]) -> State:
     if plan.attrs:
         merged = {**attrs, **plan.attrs}
         attrs = {key: value for key, value in merged.items() if value is not None}
-    tile = state.spec if plan.grid is None else state.spec.on(plan.grid)
     return State(tile.evolve(variables, attrs), slots, state.home)

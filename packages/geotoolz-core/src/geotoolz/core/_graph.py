@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from geotoolz.core._coord import require_same
 from geotoolz.core._errors import GridMismatchError, ParameterError, TileError, nearest
 from geotoolz.core._grid import grid_label
 from geotoolz.core._operator import Operator, join
@@ -124,6 +125,9 @@ class Merge(Join):
                     expected=grid_label(there),
                     fix="bring the inputs onto one grid first",
                 )
+            differs = require_same(first.spec.coords, state.spec.coords, first.spec.sizes, state.spec.sizes)
+            if differs:
+                raise TileError(f"the tile {source!r} has {differs}, unlike {next(iter(states))!r}")
             for name, slot in state.slots.items():
                 label = f"{source}_{name}" if self.prefix else name
                 if label in slots:

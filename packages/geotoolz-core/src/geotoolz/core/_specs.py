@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from geotoolz.core._coord import Coord, changed_coords, coords_of
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._footprint import POINT, Footprint
 from geotoolz.core._grid import geobox_of
@@ -131,6 +132,8 @@ class TileSpec:
         scene share the scene's grid and differ in the offset.
     attrs : mapping
         Attributes of the tile.
+    lead : mapping of str to Coord, or callable returning one
+        Coordinates along dimensions other than ``y`` and ``x``; read them as `coords`.
     """
 
     variables: Mapping[str, VarSpec]
@@ -138,6 +141,7 @@ class TileSpec:
     grid: GeoBox | Callable[[], GeoBox | None] | None = None
     offset: tuple[int, int] = (0, 0)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    lead: Mapping[str, Coord] | Callable[[], Mapping[str, Coord]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ds: xr.Dataset) -> TileSpec:
@@ -151,7 +155,8 @@ class TileSpec:
         if wrong:
             raise TileError(f"the tile has a variable called {wrong[0]!r}", expected="names that are text")
         variables = {str(n): VarSpec.of(held[n]) for n in ds.data_vars}
-        return cls(variables, dict(sizes), lambda: geobox_of(ds), (0, 0), ds.attrs)  # type: ignore[arg-type]
+        lengths: dict[str, int] = dict(sizes)  # type: ignore[arg-type]
+        return cls(variables, lengths, lambda: geobox_of(ds), (0, 0), ds.attrs, lambda: coords_of(ds))
 
     @staticmethod
     def require_dataset(ds: Any) -> xr.Dataset:
@@ -168,6 +173,40 @@ class TileSpec:
     def geobox(self) -> GeoBox | None:
         """The parent grid, or None where it is not known."""
         return self.grid() if callable(self.grid) else self.grid
+
+    @cached_property
+    def coords(self) -> Mapping[str, Coord]:
+        """The coordinates along dimensions other than ``y`` and ``x`` (``time``, ``wavelength``)."""
+        return self.lead() if callable(self.lead) else self.lead
+
+    def coordinate(self, dim: str, needed_by: str = "this step") -> np.ndarray[Any, Any]:
+        """Return the values along a dimension: times as ``datetime64[ns]``, wavelengths.
+
+        Parameters
+        ----------
+        dim : str
+            ``"time"`` or ``"wavelength"``.
+        needed_by : str
+            Who asks; named in the error.
+
+        Raises
+        ------
+        TileError
+            If the tile has no such dimension, or the dimension no values.
+        """
+        if dim not in self.sizes:
+            raise TileError(
+                f"{needed_by} works along {dim!r}, and the tile has the dimensions {', '.join(self.sizes)}",
+                expected=f"variables with dims ({dim}, y, x)",
+                fix=f"xr.concat([tile, …], {dim!r}) puts tiles on one grid into a stack",
+            )
+        if dim not in self.coords:
+            raise TileError(
+                f"{needed_by} needs to know what the {self.sizes[dim]} positions along {dim!r} are",
+                expected=f"a coordinate {dim!r}",
+                fix=f"tile.assign_coords({dim}=[…])",
+            )
+        return self.coords[dim].values
 
     def require_geobox(self, needed_by: str) -> GeoBox:
         """Return the grid with its CRS, or say who needs it."""
@@ -253,12 +292,18 @@ class TileSpec:
 
     def evolve(self, variables: Mapping[str, VarSpec], attrs: Mapping[str, Any] | None = None) -> TileSpec:
         """Return the same tile with other variables (and attributes)."""
-        return TileSpec(variables, self.sizes, self.grid, self.offset, self.attrs if attrs is None else attrs)
+        attrs = self.attrs if attrs is None else attrs
+        return TileSpec(variables, self.sizes, self.grid, self.offset, attrs, self.lead)
 
     def on(self, change: GridChange) -> TileSpec:
         """Return the same tile on the grid that a plan changes to."""
         sizes = {**self.sizes, "y": change.shape[0], "x": change.shape[1]}
-        return TileSpec(self.variables, sizes, change.geobox, change.offset, self.attrs)
+        return TileSpec(self.variables, sizes, change.geobox, change.offset, self.attrs, self.lead)
+
+    def along(self, changes: Mapping[str, Any]) -> tuple[TileSpec, set[str]]:
+        """Return the same tile with the coordinates that a plan gives, and the dimensions changed."""
+        sizes, coords, changed = changed_coords(self.sizes, self.coords, changes)
+        return TileSpec(self.variables, sizes, self.grid, self.offset, self.attrs, coords), changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +354,10 @@ class Plan:
         Where the output lies on another grid than the input. Every call then reads variables of the
         input and returns pixels of the output; a variable that is neither written nor dropped is an
         error, because it would stay behind on the old grid.
+    coords : mapping of str to Coord, array or None
+        What happens to dimensions other than ``y`` and ``x``: new values (their number may change),
+        or None where the dimension is gone afterwards. A variable along such a dimension must be
+        written or dropped; other coordinates along it are gone unless they are given too.
     """
 
     reads: tuple[str, ...] = ()
@@ -322,6 +371,7 @@ class Plan:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     grid: GridChange | None = None
+    coords: Mapping[str, Coord | np.ndarray[Any, Any] | None] = field(default_factory=dict)
 
     def all_reads(self) -> tuple[str, ...]:
         """Return the tile's variables that the plan reads, without its own temporaries."""

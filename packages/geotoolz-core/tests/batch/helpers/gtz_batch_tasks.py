@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from geotoolz.core._errors import QCError, ReadError, WriteError
@@ -36,45 +37,50 @@ def foreign_error(value: int) -> int:
 
 def by_name(what: str) -> str:
     """Do what the payload says; marks in a folder count attempts across processes."""
-    if what == "bad-data":
-        raise ReadError("scene.tif is truncated", expected="a whole file", fix="fetch it again")
-    if what == "qc":
-        raise QCError("valid fraction 0.1", expected=">= 0.5")
-    if what.startswith("bug-marked "):
-        Path(what.split(" ", 1)[1]).touch()
-        raise ZeroDivisionError("division by zero")
-    if what == "bug":
-        raise ZeroDivisionError("division by zero")
-    if what.startswith("full "):
-        Path(what.split(" ", 1)[1]).touch()
-        error = WriteError("no space left on device")
-        error.errno = 28
-        raise error
-    if what == "exit":
-        os._exit(3)
-    if what.startswith("after "):
-        return _after(what.split(" ", 1)[1])
-    if what.startswith("sleep "):
-        time.sleep(float(what.split()[1]))
-        return what
-    if what.startswith("kill-once "):
-        if _first(what.split(" ", 1)[1]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return what
-    if what.startswith("busy-once "):
-        if _first(what.split(" ", 1)[1]):
-            raise TimeoutError("the server did not answer")
-        return what
+    word, _, rest = what.partition(" ")
+    act = ACTS.get(word)
+    if act is not None:
+        act(rest)
     return what
 
 
-def _after(mark: str) -> str:
-    """Wait for another task's mark, then take a while: whatever the workers' start took, the order is certain."""
+def _bad_data(_: str) -> None:
+    raise ReadError("scene.tif is truncated", expected="a whole file", fix="fetch it again")
+
+
+def _qc(_: str) -> None:
+    raise QCError("valid fraction 0.1", expected=">= 0.5")
+
+
+def _bug(mark: str) -> None:
+    if mark:
+        Path(mark).touch()
+    raise ZeroDivisionError("division by zero")
+
+
+def _full(mark: str) -> None:
+    Path(mark).touch()
+    error = WriteError("no space left on device")
+    error.errno = 28
+    raise error
+
+
+def _kill_once(mark: str) -> None:
+    if _first(mark):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _busy_once(mark: str) -> None:
+    if _first(mark):
+        raise TimeoutError("the server did not answer")
+
+
+def _after(mark: str) -> None:
+    """Wait for another task's mark, then take a while: the order is certain, however slow workers start."""
     limit = time.monotonic() + 60
     while not Path(mark).exists() and time.monotonic() < limit:
         time.sleep(0.01)
     time.sleep(0.1)
-    return mark
 
 
 def _first(mark: str) -> bool:
@@ -83,3 +89,16 @@ def _first(mark: str) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+ACTS: dict[str, Callable[[str], object]] = {
+    "bad-data": _bad_data,
+    "qc": _qc,
+    "bug": _bug,
+    "full": _full,
+    "exit": lambda _: os._exit(3),
+    "sleep": lambda seconds: time.sleep(float(seconds)),
+    "kill-once": _kill_once,
+    "busy-once": _busy_once,
+    "after": _after,
+}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from geotoolz.core.testing._contract import Case, ContractSuite, case
     from geotoolz.core.testing._data import data_path
     from geotoolz.core.testing._law import LawBrokenError, assert_law, assert_same
+    from geotoolz.core.testing._reference import Reference, ReferenceSuite
     from geotoolz.core.testing._simulate import simulate_scene
     from geotoolz.core.testing._simulate_series import simulate_series
     from geotoolz.core.testing._simulate_write import write_scene
@@ -20,6 +21,8 @@ __all__ = [
     "Case",
     "ContractSuite",
     "LawBrokenError",
+    "Reference",
+    "ReferenceSuite",
     "adversaries",
     "assert_law",
     "assert_same",
@@ -39,6 +42,8 @@ _HOMES = {
     "Case": "_contract",
     "ContractSuite": "_contract",
     "LawBrokenError": "_law",
+    "Reference": "_reference",
+    "ReferenceSuite": "_reference",
     "adversaries": "_tiles",
     "assert_law": "_law",
     "assert_same": "_law",
@@ -53,6 +58,8 @@ _HOMES = {
     "write_scene": "_simulate_write",
 }
 
+_SUITES = ("_contract", "_reference")
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
@@ -60,11 +67,11 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            if _HOMES[name] == "_contract" and f"{__name__}._contract" not in sys.modules:
+            if _HOMES[name] in _SUITES and f"{__name__}.{_HOMES[name]}" not in sys.modules:
                 import pytest
 
                 # without this a failing check says AssertionError and nothing more
-                pytest.register_assert_rewrite(f"{__name__}._contract")
+                pytest.register_assert_rewrite(f"{__name__}.{_HOMES[name]}")
             module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
         except ModuleNotFoundError as err:
             if err.name not in ("hypothesis", "pytest"):

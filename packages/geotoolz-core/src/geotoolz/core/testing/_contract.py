@@ -212,6 +212,9 @@ class ContractSuite:
         assert list(found.variables) == list(promised.variables)
         for name, spec in promised.variables.items():
             assert repr(found.variables[name]) == repr(spec), name
+        assert found.coords.keys() == promised.coords.keys()
+        for name, coord in promised.coords.items():
+            np.testing.assert_array_equal(found.coords[name].values, coord.values, err_msg=name)
 
     def test_nodata_honoured(self, ready: tuple[Operator, xr.Dataset]) -> None:
         """Where all bands have no data, what is written has none."""
