@@ -38,6 +38,7 @@ class Entry:
     verb: str
     kind: str
     parameters: str
+    reads: str
     writes: str
     footprint: str
     tags: str
@@ -63,7 +64,7 @@ def entries() -> tuple[Entry, ...]:
     examples = _examples()
     found = []
     for path, cls in registered_operators(announced_only=True).items():
-        writes, footprint = _planned(examples.get(path))
+        reads, writes, footprint = _planned(examples.get(path))
         text = inspect.cleandoc(cls.__doc__ or "")
         found.append(
             Entry(
@@ -71,6 +72,7 @@ def entries() -> tuple[Entry, ...]:
                 verb=_verb(path, cls),
                 kind=_kind(cls),
                 parameters=_parameters(cls),
+                reads=reads,
                 writes=writes,
                 footprint=footprint,
                 tags=code(sorted(cls.tags)) or "–",
@@ -157,10 +159,10 @@ def _parameters(cls: type) -> str:
     return ", ".join(shown).replace("|", "\\|") or "–"
 
 
-def _planned(example: tuple[Any, Any] | None) -> tuple[str, str]:
-    """Return what an example of an operator writes, and how far it looks."""
+def _planned(example: tuple[Any, Any] | None) -> tuple[str, str, str]:
+    """Return what an example of an operator reads and writes, and how far it looks."""
     if example is None:
-        return "–", "–"
+        return "–", "–", "–"
     op, tile = example
     program, before = _compiled(op, tile)
     after = next(iter(program.states.values()))
@@ -181,7 +183,18 @@ def _planned(example: tuple[Any, Any] | None) -> tuple[str, str]:
         said.append("files")
     if program.reductions and not said:
         said.append("nothing; gathers a statistic")
-    return ", ".join(said) or "nothing", _reach(program)
+    return _reads(program), ", ".join(said) or "nothing", _reach(program)
+
+
+def _reads(program: Any) -> str:
+    """Return the variables whose pixels are looked at; by name up to four, then their number."""
+    slots = {slot for step in program.instructions for slot in step.reads}
+    slots |= {slot for reduction in program.reductions for slot in reduction.reads}
+    for step in program.unfrozen:
+        names = step.op.statistics(step.state.spec).plan(step.state.spec).all_reads()
+        slots |= {step.state.slots[name] for name in names}
+    names = [name for slot, (_, name) in program.sources.items() if slot in slots]
+    return (code(names) if len(names) <= 4 else f"{len(names)} bands") or "no pixels"
 
 
 def _compiled(op: Any, tile: Any) -> tuple[Any, Any]:
@@ -233,17 +246,18 @@ def _cases() -> Iterator[Any]:
     from geotoolz.core.testing import ContractSuite
 
     paths = [
-        *ROOT.glob("packages/*/tests/**/test*contract.py"),
-        *ROOT.glob("geotoolz-nextgen/tests/**/test*contract.py"),
+        *ROOT.glob("packages/*/tests/**/test*contract*.py"),
+        *ROOT.glob("geotoolz-nextgen/tests/**/test*contract*.py"),
     ]
     for number, path in enumerate(sorted(paths)):
-        module = _imported(path, f"_docs_contract_{number}")
+        module = imported(path, f"_docs_contract_{number}")
         for value in vars(module).values():
             if inspect.isclass(value) and issubclass(value, ContractSuite) and value is not ContractSuite:
                 yield from value.cases
 
 
-def _imported(path: Path, name: str) -> Any:
+def imported(path: Path, name: str) -> Any:
+    """Import a file of tests under a name of its own."""
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path} cannot be imported")

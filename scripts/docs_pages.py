@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted(ROOT.glob("packages/*/src/geotoolz")), ROOT / "geotoolz-nextgen/src/geotoolz"]
 sys.path.insert(0, str(ROOT))
 
-from scripts import docs_operators, docs_tile, gallery  # noqa: E402 - mkdocs runs this file by its path
+from scripts import docs_evidence, docs_operators, docs_tile, gallery  # noqa: E402 - mkdocs runs this file by its path
 
 
 def modules() -> list[str]:
@@ -34,7 +34,8 @@ def write_reference() -> None:
     """Write one page per module, the page of all operators, and the page that lists them."""
     lines = [
         "# Reference\n\nEvery public name, from the code. A module is one page; "
-        "[all operators](operators.md) stand in one table.\n\n"
+        "[all operators](operators.md) stand in one table, and [what each is compared with](evidence.md) in "
+        "another.\n\n"
     ]
     for name in modules():
         rows = docs_operators.module_table(f"geotoolz.{name}")
@@ -43,6 +44,8 @@ def write_reference() -> None:
         lines.append(f"- [`geotoolz.{name}`]({name}.md)\n")
     with mkdocs_gen_files.open("api/operators.md", "w") as page:
         page.write(docs_operators.page())
+    with mkdocs_gen_files.open("api/evidence.md", "w") as page:
+        page.write(docs_evidence.page())
     with mkdocs_gen_files.open("api/index.md", "w") as index:
         index.writelines(lines)
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 docs_tile = importlib.import_module("scripts.docs_tile")
 docs_operators = importlib.import_module("scripts.docs_operators")
+docs_evidence = importlib.import_module("scripts.docs_evidence")
 sys.path.remove(str(ROOT))
 
 TILE = docs_tile.PAGE.read_text(encoding="utf-8")
@@ -116,6 +117,20 @@ def test_no_cell_breaks_the_table():
     for line in docs_operators.page().splitlines():
         if line.startswith("| ") and "---" not in line:
             assert len(re.findall(r"(?<!\\)\|", line)) == 8, line
+
+
+def test_no_cell_of_the_evidence_is_empty():
+    made = docs_evidence.rows()
+    for row in made:
+        assert len(row) == len(docs_evidence.HEAD) and all(cell.strip(" –") for cell in row), row
+    for one in docs_evidence.evidence():
+        assert one.deviation <= one.bound, one
+
+
+def test_every_operator_is_compared_or_says_why_not(entries):
+    compared = {one.path for one in docs_evidence.evidence()}
+    reasons = {f"{suite.module}.{name}" for _, suite in docs_evidence.suites() for name in suite.exempt}
+    assert {entry.path for entry in entries} == compared | reasons
 
 
 # ---- navigation, README ------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -72,10 +71,9 @@ class Engine(Protocol):
 
 def default_workers() -> int:
     """Return the number of CPUs this process may use: a container's share, not the machine's."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # macOS, Windows
-        return max(1, os.cpu_count() or 1)
+    from geotoolz.core._threads import cpus
+
+    return cpus()
 
 
 def engine_names() -> tuple[str, ...]:

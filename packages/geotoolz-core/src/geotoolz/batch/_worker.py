@@ -21,8 +21,14 @@ GDAL_WORKER_ENV = {
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "1",
 }
-#: pools of the libraries below us; one thread each, the parallelism is between tiles
-_THREAD_ENV = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: pools of the libraries below us, and ours; one thread each, the parallelism is between tiles
+_THREAD_ENV = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "GEOTOOLZ_THREADS",
+)
 
 
 @lru_cache(maxsize=1)

@@ -11,12 +11,13 @@ import xarray as xr
 
 from geotoolz.core._builder import Reduction, Unfrozen
 from geotoolz.core._compile import Program, compile
-from geotoolz.core._errors import ParameterError, TileError
+from geotoolz.core._errors import TileError
 from geotoolz.core._execute import Fetch, Job
 from geotoolz.core._freeze_data import Opened, Opener, openers
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._reduce import not_frozen
 from geotoolz.core._specs import TileSpec
+from geotoolz.core._threads import thread_count
 
 T = TypeVar("T", bound=Operator)
 
@@ -27,7 +28,7 @@ def freeze(
     *,
     sample: int | None = None,
     seed: int = 0,
-    threads: int = 1,
+    threads: int | None = None,
     window: tuple[int, int] | None = None,
 ) -> T:
     """Return a pipeline whose data-dependent steps have their statistics bound.
@@ -50,8 +51,8 @@ def freeze(
         Use this many of the tiles, drawn by their ids (of a catalog its `sample`).
     seed : int
         Another seed draws other tiles.
-    threads : int
-        Number of threads per tile.
+    threads : int, optional
+        Number of threads per tile; by default as for `run`.
     window : tuple of int, optional
         Rows and columns to treat at once; by default 1024 × 1024 of what is read from files.
 
@@ -77,8 +78,7 @@ def freeze(
     >>> frozen.is_frozen
     True
     """
-    if threads < 1:
-        raise ParameterError(f"threads={threads}", expected="1 or more")
+    thread_count(threads, 0)  # a wrong number is told before anything is read
     sources = openers(data, sample, seed, window)
     overrides: dict[str, Operator] = {}
     while True:
@@ -96,7 +96,7 @@ def freeze_on_tile(
     op: Operator,
     spec: TileSpec | Mapping[str, TileSpec],
     tiles: Mapping[str, xr.Dataset],
-    threads: int,
+    threads: int | None,
 ) -> dict[str, Operator]:
     """Freeze the steps with ``scope="tile"`` on the tile that is about to be run.
 
@@ -136,7 +136,7 @@ def _statistics(
     step: Unfrozen,
     sources: list[Opener],
     overrides: Mapping[str, Operator],
-    threads: int,
+    threads: int | None,
 ) -> Any:
     reduce = step.op.statistics(step.state.spec)
     result = None
@@ -205,7 +205,7 @@ def _gather(
     fetch: Fetch,
     window: tuple[int, int] | None,
     previous: Any,
-    threads: int,
+    threads: int | None,
 ) -> Any:
     """Run one pass of a step's statistics over a tile and return the unfinished state."""
     from geotoolz.core._run import _compute_shape, regular_cut
@@ -217,7 +217,9 @@ def _gather(
     job = Job.of(alone, (), (reduction,), step.state.spec.shape)
     if job.needs_whole is not None:
         window = None
-    return _compute_shape(job, fetch, regular_cut(window, threads), previous)[1][0]
+    height, width = job.shape
+    cut = regular_cut(window, thread_count(threads, height * width))
+    return _compute_shape(job, fetch, cut, previous)[1][0]
 
 
 def _with_overrides(op: T, overrides: Mapping[str, Operator], path: str) -> T:

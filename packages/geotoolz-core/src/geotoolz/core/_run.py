@@ -20,6 +20,7 @@ from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion
 from geotoolz.core._scratch import Scratch
 from geotoolz.core._specs import TileSpec
+from geotoolz.core._threads import thread_count
 
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
@@ -60,7 +61,7 @@ def run(
     *,
     outputs: Iterable[str] | None = None,
     window: tuple[int, int] | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     observers: Sequence[Observer] = (),
 ) -> xr.Dataset | dict[str, xr.Dataset]:
     """Run an operator or pipeline on a tile in memory.
@@ -77,8 +78,10 @@ def run(
     window : tuple of int, optional
         Rows and columns of the windows to work in. By default bands of whole rows that fit the
         cache. The result does not depend on it.
-    threads : int
-        Number of threads; kernels release the GIL. The result does not depend on it.
+    threads : int, optional
+        Number of threads; kernels release the GIL. The result does not depend on it. By default
+        one per processor for tiles of millions of pixels, one in workers, or what the environment
+        says in ``GEOTOOLZ_THREADS``.
     observers : sequence of Observer
         Watch every step; the tile is then treated step by step.
 
@@ -120,7 +123,7 @@ def run_detailed(
     *,
     outputs: Iterable[str] | None = None,
     window: tuple[int, int] | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     write: bool = True,
     spec: TileSpec | None = None,
 ) -> RunResult:
@@ -140,11 +143,10 @@ def run_detailed(
     -------
     RunResult
     """
-    if threads < 1:
-        raise ParameterError(f"threads={threads}", expected="1 or more")
     _check_window(window)
     wanted = None if outputs is None else tuple(outputs)
     tiles: Mapping[str, xr.Dataset] = {"": tile} if isinstance(tile, xr.Dataset) else tile
+    threads = thread_count(threads, _pixels(tiles))
     program = _program(op, _spec(tile) if spec is None else spec, wanted, tiles, threads)
     fetch = array_fetch(program, _named(program, tiles))
     arrays, statistics = compute(program, fetch, window=window, threads=threads)
@@ -155,6 +157,11 @@ def run_detailed(
         for _, sink in program.sinks:
             paths.extend(sink.write(next(iter(built.values())), created=program.created))
     return RunResult(built, program, statistics, tuple(paths))
+
+
+def _pixels(tiles: Mapping[str, xr.Dataset]) -> int:
+    sizes = [TileSpec.require_dataset(tile).sizes for tile in tiles.values()]
+    return max((size.get("y", 0) * size.get("x", 0) for size in sizes), default=0)
 
 
 def _check_window(window: Any) -> None:
@@ -374,7 +381,7 @@ def decide(program: Program, statistics: Mapping[str, Any]) -> None:
 
 
 def reduce_tile(
-    op: Operator, tile: xr.Dataset, *, window: tuple[int, int] | None = None, threads: int = 1
+    op: Operator, tile: xr.Dataset, *, window: tuple[int, int] | None = None, threads: int | None = None
 ) -> Any:
     """Return the statistic of a Reduce over a tile."""
     result = run_detailed(op, tile, outputs=(), window=window, threads=threads)

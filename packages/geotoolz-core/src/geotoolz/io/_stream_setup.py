@@ -23,6 +23,7 @@ from geotoolz.core._extent import Extent
 from geotoolz.core._memory import give_back, parse_bytes, resident
 from geotoolz.core._run import _check_window, _extents, decide
 from geotoolz.core._stream import Clock, Pass, job_inputs, visit
+from geotoolz.core._threads import cpus
 from geotoolz.io._gdal import block_cache
 from geotoolz.io._reader import SceneReader, open_scene
 from geotoolz.io._stream_cog import CogStream
@@ -128,7 +129,7 @@ class Stream:
             self.work,
             resident(),
             window=window,
-            threads=threads or _cpus(),
+            threads=threads or cpus(),
             fixed_threads=threads is not None,
             max_memory=limit,
         )
@@ -255,8 +256,3 @@ def _jobs(program: Program) -> Iterable[Job]:
         reductions = [r for r in program.reductions if r.spec.shape == shape]
         if slots or reductions:
             yield Job.of(program, slots, reductions, shape)
-
-
-def _cpus() -> int:
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable is not None else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What an operator's pixels are compared with: an independent implementation, and the largest deviation from it."""
+"""What an operator is compared with: something independent, and the largest deviation from it."""
 
 from __future__ import annotations
 
