@@ -139,3 +139,10 @@ def test_raw_attributes_say_how_to_scale():
 )
 def test_provider_keys(platform, keys, name):
     assert {identify(key, platform).name for key in keys} == {name}
+
+
+def test_one_scale_does_not_fit_the_scenes_of_tm_and_etm():
+    name = "LE07_L1TP_008059_20011201_20200825_02_T1"
+    product = Product(tile_id=name, platform="landsat-7", level="L1TP", sun_elevation=50.0)
+    found = decide(product, identify("B3", "landsat-7"), Declared())
+    assert found.quantity == "dn" and "no scale in the metadata" in found.doubt

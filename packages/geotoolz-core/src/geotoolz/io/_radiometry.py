@@ -214,7 +214,7 @@ def _landsat(product: Product, band: BandDef, declared: Declared, offset: float 
     elif product.level.startswith("L2"):
         scale, add = (0.00341802, 149.0) if thermal else (2.75e-5, -0.2)
         said_by = "Collection 2 Level-2"
-    elif product.level.startswith("L1") and not thermal and _COLLECTION_2.search(product.tile_id):
+    elif product.level.startswith("L1") and not thermal and _is_oli_collection_2(product):
         scale, add, said_by = 2e-5, -0.1, "Collection 2 Level-1"
     else:
         doubt = "no scale in the metadata: the values are DN"
@@ -239,6 +239,11 @@ def _landsat(product: Product, band: BandDef, declared: Declared, offset: float 
         )
     sine = math.sin(math.radians(product.sun_elevation))
     return Radiometry(scale / sine, add / sine, nodata, "1", "toa_reflectance", said_by)
+
+
+def _is_oli_collection_2(product: Product) -> bool:
+    """Whether one scale fits all scenes: those of TM and ETM+ differ from scene to scene."""
+    return product.platform in ("landsat-8", "landsat-9") and bool(_COLLECTION_2.search(product.tile_id))
 
 
 def _generic(band: BandDef | None, declared: Declared, offset: float | None) -> Radiometry:
