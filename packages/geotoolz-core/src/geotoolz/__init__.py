@@ -20,11 +20,18 @@ _MODULES = {
     "grid": "geotoolz-core",
     "io": "geotoolz-core",
     "radiometry": "geotoolz-core",
+    "viz": "geotoolz-core",
     "cloud": "geotoolz-cloud",
     "correction": "geotoolz-cloud",
+    "temporal": "geotoolz-cloud",
     "indices": "geotoolz-indices",
+    "hyperspectral": "geotoolz-indices",
+    "sar": "geotoolz-indices",
+    "terrain": "geotoolz-indices",
+    "fusion": "geotoolz-indices",
     "nextgen": "geotoolz-nextgen",
     "qc": "geotoolz-qc",
+    "metrics": "geotoolz-qc",
 }
 
 # The most used names, and the module that has them.
@@ -52,12 +59,19 @@ if TYPE_CHECKING:
     import geotoolz.cloud as cloud
     import geotoolz.core as core
     import geotoolz.correction as correction
+    import geotoolz.fusion as fusion
     import geotoolz.grid as grid
+    import geotoolz.hyperspectral as hyperspectral
     import geotoolz.indices as indices
     import geotoolz.io as io
+    import geotoolz.metrics as metrics
     import geotoolz.nextgen as nextgen
     import geotoolz.qc as qc
     import geotoolz.radiometry as radiometry
+    import geotoolz.sar as sar
+    import geotoolz.temporal as temporal
+    import geotoolz.terrain as terrain
+    import geotoolz.viz as viz
     from geotoolz.batch import CatalogPipeline as CatalogPipeline
     from geotoolz.catalog import GeoCatalog as GeoCatalog
     from geotoolz.core import Branch as Branch

@@ -19,10 +19,13 @@ from geotoolz.core import (
     TileError,
     compile,
     dump,
+    geobox_of,
     load,
     run,
 )
 from geotoolz.core._specs import TileSpec
+from geotoolz.core.testing import simulate_scene
+from geotoolz.grid import Crop, Resample
 from geotoolz.radiometry import BoxMean, SelectBands, ToFloat32
 
 Make = Callable[..., xr.Dataset]
@@ -170,3 +173,19 @@ def test_merge_of_two_crs_is_refused(make: Make) -> None:
     b = b.rio.write_crs("EPSG:32634")
     with pytest.raises(GridMismatchError):
         Merge()({"a": a, "b": b})
+
+
+def test_a_cropped_tile_and_another_of_the_same_pixels_count_alike() -> None:
+    """What follows a Merge counts on one lattice, whatever its inputs were cut from."""
+    scene = simulate_scene((40, 40), bands=("red", "nir"))
+    small = scene[["nir"]].isel(y=slice(8, 32), x=slice(4, 36))
+    box = geobox_of(small).boundingbox.bbox
+    a, b = Input("a"), Input("b")
+    cropped = Crop(tuple(map(float, box)), crs="EPSG:32633")(a)
+    both = Resample(factor=2)(Merge()(cropped, b))
+    graph = Graph({"a": a, "b": b}, outputs={"both": both})
+    found = graph(a=scene[["red"]], b=small)["both"]
+    wanted = Resample(factor=2)(scene.isel(y=slice(8, 32), x=slice(4, 36)))
+    xr.testing.assert_equal(found[["red", "nir"]], wanted[["red", "nir"]])
+    other = Graph({"a": a, "b": b}, outputs={"both": Resample(factor=2)(Merge()(b, cropped))})
+    xr.testing.assert_equal(other(a=scene[["red"]], b=small)["both"].red, wanted.red)

@@ -14,8 +14,9 @@ from _rasters import UTM33, dn
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geotoolz.core import ParameterError, TileError, TileSpec, WriteError
+from geotoolz.core import ParameterError, Sequential, TileError, TileSpec, WriteError
 from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core.testing import simulate_scene
 from geotoolz.io import WriteCOG, open_tile, open_zarr, stac_classes, write_tile, write_zarr
 from geotoolz.io._flags import flag_attrs
 
@@ -238,6 +239,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, limit):
         from odc.geo.geobox import GeoBox
         from geotoolz.core import WriteError
         from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core.testing import simulate_scene
         from geotoolz.io import write_tile
         noise = np.random.default_rng(0).random((900, 900)).astype("f4")
         ds = tile_from_arrays({{"a": noise}}, GeoBox((900, 900), Affine(10, 0, 0, 0, -10, 0), "EPSG:32633"))
@@ -289,3 +291,15 @@ def test_zarr_round_trip(tile, tmp_path):
     assert back.identical(plain)
     write_zarr(back, tmp_path / "u.zarr")
     assert open_zarr(tmp_path / "u.zarr", chunks={}).compute().identical(back)
+
+
+def test_the_planes_of_a_picture_are_written_together_and_known_as_such(tmp_path):
+    from rasterio.enums import ColorInterp
+
+    from geotoolz.viz import TrueColor
+
+    scene = simulate_scene((64, 80), bands=("red", "green", "blue"))
+    Sequential([TrueColor(), WriteCOG(tmp_path / "rgb.tif")])(scene)
+    with rasterio.open(tmp_path / "rgb.tif") as raster:
+        wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+        assert raster.colorinterp == wanted and raster.dtypes == ("uint8",) * 4

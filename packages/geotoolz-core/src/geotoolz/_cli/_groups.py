@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+import geotoolz
 from geotoolz._cli._console import told
 
 GROUP = "geotoolz.cli"
@@ -91,10 +94,14 @@ def _points() -> dict[str, EntryPoint]:
 
 
 def _summary(point: EntryPoint) -> str:
-    """Return the one-line description of the distribution that brings a group."""
-    if point.dist is None:
-        return ""
-    return point.dist.metadata["Summary"] or ""
+    """Return what a group is about, without importing it: its room's first line, else its distribution's."""
+    top, _, rest = point.module.partition(".")
+    room = Path(rest.partition(".")[0], "__init__.py")
+    for base in geotoolz.__path__ if top == "geotoolz" else ():
+        if (path := Path(base, room)).is_file():
+            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            return text.partition("\n")[0].replace("`", "")
+    return (point.dist.metadata["Summary"] or "") if point.dist is not None else ""
 
 
 def _load(point: EntryPoint) -> Any:

@@ -165,7 +165,7 @@ def _in_strips(
     import numpy as np
 
     from geotoolz.core._build import build_dataset
-    from geotoolz.core._run import compute, decide
+    from geotoolz.core._run import compute, decide, marked
 
     shape = source.spec.shape
     had: Mask = np.ones(shape, dtype=bool)
@@ -184,9 +184,10 @@ def _in_strips(
 
     through = [name for slot, (_, name) in program.sources.items() if slot in program.wanted]
     arrays, statistics = compute(program, fetch, window=(STRIP_ROWS, shape[1]))
-    decide(program, statistics)
+    marks = decide(program, statistics)
     base = source.read(through)
     home = next(iter(program.inputs_spec))
     tile = next(iter(build_dataset(program, {home: base}, arrays, tuple(wanted)).values()))
+    tile.attrs = marked(tile.attrs, marks)
     masked = masked_share((), tile[wanted[0]].variable, had) if wanted and measured else None
     return tile, statistics, masked

@@ -194,12 +194,13 @@ def _pipeline(text: str) -> Operator:
 
 def _draw(tile: Any, names: tuple[str, ...], path: Path) -> None:
     """Write the picture; a report without a picture is no reason to fail a tile that is committed."""
-    from ._quicklook import quicklook
+    from geotoolz.viz import quicklook
 
+    drawable = [n for n in names if n in tile and tile[n].size and tile[n].dtype.kind in "fiub"]
+    if not drawable:
+        return
     try:
-        picture = quicklook(tile, names)
-        if picture is not None:
-            write_atomic(path, picture)
+        write_atomic(path, quicklook(tile[drawable], size=128, background="#eeeeee"))
     except (OSError, ValueError) as exc:
         _log.warning("no quicklook: %s", exc)
 

@@ -78,11 +78,16 @@ class Program:
 
     @property
     def created(self) -> tuple[str, ...]:
-        """Variables that the pipeline created, or, if it created none, those that it changed."""
+        """Variables that the pipeline created, or, if it created none, those that it changed.
+
+        The planes of a picture (attribute ``color_interp``) belong together, whatever they are called.
+        """
         state = next(iter(self.states.values()))
         original = {name for spec in self.inputs_spec.values() for name in spec.variables}
-        new = tuple(n for n, s in state.slots.items() if s not in self.sources and n not in original)
-        return new or tuple(n for n, s in state.slots.items() if s not in self.sources)
+        made = [n for n, s in state.slots.items() if s not in self.sources]
+        planes = {n for n in made if "color_interp" in state.spec.variables[n].attrs}
+        new = tuple(n for n in made if n in planes or n not in original)
+        return new or tuple(made)
 
     @property
     def footprint(self) -> Footprint:

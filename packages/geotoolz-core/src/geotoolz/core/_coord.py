@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from geotoolz.core._errors import TileError
 SPATIAL = ("y", "x")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Coord:
     """A coordinate along one dimension other than ``y`` and ``x``.
 
@@ -22,10 +20,9 @@ class Coord:
     ----------
     dim : str
         The dimension it runs along.
-    values : numpy.ndarray
-        One value per position; a copy is kept that cannot be written to. Times are
-        ``datetime64[ns]``.
-    attrs : mapping
+    values : array
+        One value per position. Lazy ones are computed when they are first asked for.
+    attrs : mapping, optional
         Attributes (``units``, ``long_name``).
 
     Examples
@@ -34,29 +31,45 @@ class Coord:
     array([490., 560.])
     """
 
-    dim: str
-    values: np.ndarray[Any, Any]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    __slots__ = ("_held", "attrs", "dim")
 
-    def __post_init__(self) -> None:
-        values = np.array(self.values)
-        if values.ndim != 1:
+    def __init__(self, dim: str, values: Any, attrs: Mapping[str, Any] | None = None) -> None:
+        lazy = hasattr(values, "dask")
+        self.dim = dim
+        self.attrs: Mapping[str, Any] = {} if attrs is None else attrs
+        self._held: Any = values if lazy else _frozen(values)
+        if self._held.ndim != 1:
             raise TileError(
-                f"a coordinate along {self.dim!r} has shape {values.shape}", expected="one value per position"
+                f"a coordinate along {dim!r} has shape {self._held.shape}", expected="one value per position"
             )
-        if values.dtype.kind == "M":
-            values = values.astype("datetime64[ns]")
-        values.flags.writeable = False
-        object.__setattr__(self, "values", values)
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        """The values, which cannot be written to; times are ``datetime64[ns]``."""
+        if not isinstance(self._held, np.ndarray):
+            self._held = _frozen(self._held)
+        held: np.ndarray[Any, Any] = self._held
+        return held
 
     @property
     def size(self) -> int:
         """Number of positions."""
-        return int(self.values.size)
+        return int(self._held.shape[0])
 
     def variable(self) -> xr.Variable:
         """Return it as a Dataset keeps it."""
-        return xr.Variable((self.dim,), self.values, dict(self.attrs))
+        return xr.Variable((self.dim,), self._held, dict(self.attrs))
+
+    def __repr__(self) -> str:
+        return f"Coord({self.dim!r}, {self.size} values)"
+
+
+def _frozen(values: Any) -> np.ndarray[Any, Any]:
+    array = np.array(values)
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[ns]")
+    array.flags.writeable = False
+    return array
 
 
 Coords = Mapping[str, Coord]
@@ -65,10 +78,15 @@ Coords = Mapping[str, Coord]
 def coords_of(ds: xr.Dataset) -> dict[str, Coord]:
     """Return a tile's coordinates along one dimension other than ``y`` and ``x``."""
     return {
-        str(name): Coord(str(coord.dims[0]), coord.values, coord.attrs)
+        str(name): Coord(str(coord.dims[0]), _data(coord), coord.attrs)
         for name, coord in ds.coords.items()
         if len(coord.dims) == 1 and coord.dims[0] not in SPATIAL
     }
+
+
+def _data(coord: xr.DataArray) -> Any:
+    data = coord.variable._data
+    return data if hasattr(data, "dask") else coord.values
 
 
 def changed_coords(

@@ -45,6 +45,13 @@ def run_lazy(
         raise ExecutorError(
             "a lazy tile cannot be written by a sink", fix="call .compute() on the result and write it"
         )
+    marking = next((r for r in program.reductions if getattr(r.op, "is_marking", False)), None)
+    if marking is not None:
+        who = marking.path or type(marking.op).__name__
+        raise ExecutorError(
+            f"{who} marks the tile once its pixels are seen, and {LAZY}",
+            fix="let it raise or warn, or call it on tile.compute()",
+        )
     tiles = _named(program, tiles)
     arrays: dict[int, Any] = {}
     verdicts: list[Any] = []

@@ -149,12 +149,12 @@ def run_window(
 
     for index, step in enumerate(job.instructions):
         arrays = [get(slot) for slot in step.reads]
-        place = None
+        places = None
         if needed is None and scratch is not None:
-            place = _written_in_place(job, step, arrays, extent, into or {}, scratch)
-        if place is not None:
-            live[step.writes[0]] = place
-            del place, arrays  # only what nobody holds is used again
+            places = _written_in_place(job, step, arrays, extent, into or {}, scratch)
+        if places is not None:
+            live.update(zip(step.writes, places, strict=True))
+            del places, arrays  # only what nobody holds is used again
             _forget(job.frees[index], live, scratch)
             continue
         results = _invoke(job, step, arrays, extent) if needed is None else _call(job, step, arrays, needed)
@@ -195,18 +195,21 @@ def _written_in_place(
     extent: Extent,
     into: Mapping[int, Array],
     scratch: Scratch,
-) -> Array | None:
-    """Let a kernel write straight into the output, or into a buffer, where it can."""
-    if len(step.writes) != 1 or step.located or not isinstance(step.kernel, PixelKernel):
+) -> list[Array] | None:
+    """Let a kernel write straight into the outputs, or into buffers, where it can."""
+    kernel = step.kernel
+    if step.located or not isinstance(kernel, PixelKernel) or len(step.writes) != kernel.outputs:
         return None
-    slot = step.writes[0]
-    if slot in into and step.kernel.into(target := extent.of(into[slot]), *arrays, *step.args):
-        return target
-    dtype = step.kernel.dtype or arrays[0].dtype
-    if dtype != job.program.slots[slot].dtype and slot not in job.program.temporaries:
-        return None
-    buffer = scratch.take((*job.program.leads[slot], *extent.shape), dtype)
-    return buffer if step.kernel.into(buffer, *arrays, *step.args) else None
+    dtype = kernel.dtype or arrays[0].dtype
+    places: list[Array] = []
+    for slot in step.writes:
+        if dtype != job.program.slots[slot].dtype and slot not in job.program.temporaries:
+            return None
+        target = extent.of(into[slot]) if slot in into else None
+        if target is None or not target.flags.c_contiguous:
+            target = scratch.take((*job.program.leads[slot], *extent.shape), dtype)
+        places.append(target)
+    return places if kernel.into(tuple(places), *arrays, *step.args) else None
 
 
 def _depth_first(program: Program, steps: list[Instruction]) -> list[Instruction]:

@@ -11,9 +11,11 @@ import xarray as xr
 
 from geotoolz.core._coord import require_same
 from geotoolz.core._errors import GridMismatchError, ParameterError, TileError, nearest
+from geotoolz.core._extent import Extent
 from geotoolz.core._grid import grid_label
 from geotoolz.core._operator import Operator, join
-from geotoolz.core._specs import TileSpec, VarSpec
+from geotoolz.core._regrid import GridChange
+from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec
 
 if TYPE_CHECKING:
     from geotoolz.core._builder import Builder, State
@@ -128,6 +130,7 @@ class Merge(Join):
             differs = require_same(first.spec.coords, state.spec.coords, first.spec.sizes, state.spec.sizes)
             if differs:
                 raise TileError(f"the tile {source!r} has {differs}, unlike {next(iter(states))!r}")
+            state = _on_lattice_of(first, state, builder, self, path)
             for name, slot in state.slots.items():
                 label = f"{source}_{name}" if self.prefix else name
                 if label in slots:
@@ -137,6 +140,33 @@ class Merge(Join):
                 variables[label] = state.spec.variables[name]
                 slots[label] = slot
         return State(first.spec.evolve(variables), slots, first.home)
+
+
+@dataclass(frozen=True)
+class _Relabel(GridChange):
+    """The same pixels, counted on another lattice."""
+
+    def backward(self, extent: Extent) -> Extent:
+        """Return these pixels."""
+        return extent
+
+
+def _same(values: Any, *, extent: Extent, source: Extent) -> Any:
+    return values
+
+
+def _on_lattice_of(first: State, state: State, builder: Builder, op: Operator, path: str) -> State:
+    """Return a tile of the same pixels on the parent lattice of the first.
+
+    A cropped tile counts from its scene's first pixel. Side by side, one count has to hold for both: kernels
+    that are told where they are, and changes of the grid, follow it.
+    """
+    spec, box = state.spec, first.spec.geobox
+    if box is None or (spec.offset == first.spec.offset and spec.geobox == box):
+        return state
+    change = _Relabel(box, spec.shape, first.spec.offset, spec.shape)
+    calls = tuple(Call((name,), (name,), _same) for name in spec.variables)
+    return builder.apply(op, Plan(writes=spec.variables, calls=calls, grid=change), state, path)
 
 
 class Graph(Operator):

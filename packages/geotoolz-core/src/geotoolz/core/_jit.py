@@ -70,6 +70,7 @@ class PixelKernel(Kernel):
         super().__init__(fn)
         self.dtype = None if dtype is None else np.dtype(dtype)
         self.arrays = arrays
+        self.outputs = 1
 
     def __call__(self, *args: Any) -> Any:
         """Return the loop's output for these arrays and scalars."""
@@ -85,17 +86,19 @@ class PixelKernel(Kernel):
         loop(out.reshape(-1), *map(flat_view, planes), *args[self.arrays :])
         return out
 
-    def into(self, out: Any, *args: Any) -> bool:
-        """Write the loop's output into a contiguous array; return False where it does not fit there."""
+    def into(self, outs: tuple[Any, ...], *args: Any) -> bool:
+        """Write the loop's outputs into contiguous arrays; return False where they do not fit there."""
         planes = args[: self.arrays]
         dtype = planes[0].dtype if self.dtype is None else self.dtype
-        if out.dtype != dtype or not out.flags.c_contiguous:
-            return False
+        shape = planes[0].shape
+        for out in outs:
+            if out.dtype != dtype or out.shape != shape or not out.flags.c_contiguous:
+                return False
         for plane in planes:
-            if plane.shape != out.shape:
+            if plane.shape != shape:
                 return False
         loop = self._compiled or self.compile()
-        loop(out.reshape(-1), *map(flat_view, planes), *args[self.arrays :])
+        loop(*(out.reshape(-1) for out in outs), *map(flat_view, planes), *args[self.arrays :])
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import xarray as xr
@@ -93,6 +94,19 @@ class Assertion(Reduce, TileOperator, abstract=True):
     def decide(self, result: Any, tile: TileSpec) -> None:
         """Raise `QCError` or warn `QCWarning` if the finished statistic is not acceptable."""
         raise NotImplementedError(f"{type(self).__name__} decides nothing")
+
+    @property
+    def is_marking(self) -> bool:
+        """Whether the verdict is written into the tile's attributes by `marks`."""
+        return False
+
+    def marks(self, result: Any, tile: TileSpec) -> Mapping[str, Any]:
+        """Return attributes that tell the verdict; lists are added to those that the tile has.
+
+        They are set after the run, before a sink writes. A lazy tile is refused where `is_marking`
+        is true: its attributes exist before its pixels.
+        """
+        return {}
 
     def __call__(self, tile: Any, /, *more: Any) -> Any:
         """Check a tile and return it unchanged, or add the check to a graph."""

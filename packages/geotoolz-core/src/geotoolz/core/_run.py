@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ BLOCK_PIXELS = 262_144
 """Pixels per block: a handful of float32 planes of this size stay in the cache, and calls cost little."""
 
 _LEAST_PIXELS = 32_768
+_ONE_BLOCK = 65_536  # not worth a thought
+_ROWS_PER_HALO = 4  # rows that two blocks both need are computed twice: half as many as their own, at most
+_MOST_PIXELS = 1 << 24
 
 Tiles = xr.Dataset | Mapping[str, xr.Dataset]
 
@@ -150,8 +154,11 @@ def run_detailed(
     program = _program(op, _spec(tile) if spec is None else spec, wanted, tiles, threads)
     fetch = array_fetch(program, _named(program, tiles))
     arrays, statistics = compute(program, fetch, window=window, threads=threads)
-    decide(program, statistics)
+    marks = decide(program, statistics)
     built = build_dataset(program, _named(program, tiles), arrays, wanted)
+    if marks:
+        for made in built.values():
+            made.attrs = marked(made.attrs, marks)
     paths: list[str] = []
     if write:
         for _, sink in program.sinks:
@@ -341,14 +348,35 @@ def _extents(job: Job, window: tuple[int, int] | None, threads: int = 1) -> list
             )
         return [Extent(0, height, 0, width)]
     if window is None:
-        pixels = BLOCK_PIXELS
+        if threads == 1 and height * width <= min(_ONE_BLOCK, BLOCK_PIXELS):
+            return [Extent(0, height, 0, width)]
+        pixels = max(BLOCK_PIXELS // _planes(job), min(BLOCK_PIXELS, _LEAST_PIXELS))
         if not job.instructions and not job.wanted:  # nothing is made that should stay in the cache
             pixels = max(pixels, min((r.op.block_pixels for r in job.reductions), default=0))
         if threads > 1:  # some blocks for every thread, if the tile is small
             pixels = max(min(pixels, height * width // (4 * threads)), _LEAST_PIXELS)
+        if not along_y:
+            pixels = max(pixels, min(_halo_rows(job) * _ROWS_PER_HALO * width, _MOST_PIXELS))
         return column_blocks(job.shape, pixels) if along_y else row_blocks(job.shape, pixels)
     size = (max(window[0], height) if along_y else window[0], max(window[1], width) if along_x else window[1])
     return list(windows(job.shape, size)) or [Extent(0, height, 0, width)]
+
+
+def _planes(job: Job) -> int:
+    """Return how many planes the deepest array has: dates of a stack, bands of a cube."""
+    used = {slot for step in job.instructions for slot in (*step.reads, *step.writes)}
+    return max((math.prod(job.program.leads[slot]) for slot in used), default=1) or 1
+
+
+def _halo_rows(job: Job) -> int:
+    """Return how many rows beyond its own a block of rows needs, on one side, at most."""
+    if job.pointwise:
+        return 0
+    height, width = job.shape
+    middle = Extent(height // 2, min(height // 2 + 1, height), 0, width)
+    needed = job.input_extents(middle)
+    same = [e for slot, e in needed.items() if job.program.shapes[slot] == job.shape]
+    return max((max(middle.y0 - e.y0, e.y1 - middle.y1) for e in same), default=0)
 
 
 def _new_states(job: Job, previous: Any) -> list[Any]:
@@ -373,11 +401,27 @@ def _owned(job: Job, slot: int, array: Array) -> Array:
     return array if whole and array.flags.writeable else array.copy()
 
 
-def decide(program: Program, statistics: Mapping[str, Any]) -> None:
-    """Let every assertion judge its statistic, in the order of the steps."""
+def decide(program: Program, statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Let every assertion judge its statistic, in the order of the steps; return the tile's marks."""
+    marks: dict[str, Any] = {}
     for reduction in program.reductions:
         if isinstance(reduction.op, Assertion):
-            reduction.op.decide(statistics[reduction.path], reduction.spec)
+            result = statistics[reduction.path]
+            reduction.op.decide(result, reduction.spec)
+            marks = marked(marks, reduction.op.marks(result, reduction.spec))
+    return marks
+
+
+def marked(attrs: Mapping[str, Any], marks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes with marks set; lists are added to lists, each entry once."""
+    merged = dict(attrs)
+    for name, value in marks.items():
+        held = merged.get(name)
+        if isinstance(value, list) and held is not None:
+            before = [held] if isinstance(held, str) else list(held)
+            value = [*before, *(entry for entry in value if entry not in before)]
+        merged[name] = value
+    return merged
 
 
 def reduce_tile(

@@ -12,6 +12,7 @@ from typing import Any
 from geotoolz.core import TileSpec
 from geotoolz.core._execute import Array
 from geotoolz.core._extent import Extent
+from geotoolz.core._run import marked
 from geotoolz.io._cog import Pending, encode, free_bytes
 from geotoolz.io._staging import Staging
 from geotoolz.io._vrt import Layer, StagedPixels
@@ -91,6 +92,10 @@ class CogStream:
         for path, band in self._places[slot]:
             with self._pending.writing(path, self._room(path)):
                 self._stagings[path].put(band, extent, pixels)
+
+    def mark(self, marks: Mapping[str, Any]) -> None:
+        """Add what assertions say to the tile's attributes."""
+        self._tile = self._tile.evolve(self._tile.variables, marked(self._tile.attrs, marks))
 
     def finish(self, threads: int) -> None:
         """Encode and check every file; nothing is published yet."""

@@ -53,6 +53,9 @@ class End(Protocol):
     def put(self, slot: int, extent: Extent, pixels: Array) -> None:
         """Take a window."""
 
+    def mark(self, marks: Mapping[str, Any]) -> None:
+        """Add what assertions say to the tile's attributes."""
+
     def finish(self, threads: int) -> None:
         """Make everything but visible."""
 
@@ -151,7 +154,9 @@ class Stream:
                     job = Job.of(self.program, (), (reduction,), reduction.spec.shape)
                     state = self._visit(job, plan, clock, found[reduction.path], None)[0]
                     found[reduction.path] = reduction.op.finish(state)
-        decide(self.program, found)
+        marks = decide(self.program, found)
+        if marks and self.end is not None:
+            self.end.mark(marks)
         return found
 
     def _visit(self, job: Job, plan: StreamPlan, clock: Clock, previous: Any, told: Any) -> list[Any]:

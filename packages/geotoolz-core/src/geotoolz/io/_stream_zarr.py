@@ -15,6 +15,7 @@ from geotoolz.core import TileSpec, spatial_coords
 from geotoolz.core._errors import TileError
 from geotoolz.core._execute import Array
 from geotoolz.core._extent import Extent
+from geotoolz.core._run import marked
 from geotoolz.io._write import require_crs
 from geotoolz.io._write_zarr import WriteZarr
 from geotoolz.io._zarr import PendingStore, save_store
@@ -94,6 +95,14 @@ class ZarrStream:
         with self._pending.writing():
             for array in self._arrays[slot]:
                 array[extent.y0 : extent.y1, extent.x0 : extent.x1] = pixels
+
+    def mark(self, marks: Mapping[str, Any]) -> None:
+        """Add what assertions say to the tile's attributes."""
+        with self._pending.writing() as folder:
+            path = folder / "zarr.json"
+            described = json.loads(path.read_text("utf-8"))
+            described["attributes"] = marked(described.get("attributes", {}), marks)
+            path.write_text(json.dumps(described, indent=2), "utf-8")
 
     def finish(self, threads: int) -> None:
         """Nothing is left to do: regions are written as they come."""

@@ -50,6 +50,9 @@ class StagedPixels:
         return self.staging.get(self.band, Extent(y0, y1, x0, x1))
 
 
+_COLORS = ("red", "green", "blue", "alpha")
+
+
 @dataclass(frozen=True)
 class Layer:
     """One band to be written.
@@ -139,6 +142,8 @@ def _band(layer: Layer, number: int, alone: bool) -> str:
     if "scale_factor" in attrs or "add_offset" in attrs:
         parts.append(f"<Offset>{float(attrs.get('add_offset', 0.0))!r}</Offset>")
         parts.append(f"<Scale>{float(attrs.get('scale_factor', 1.0))!r}</Scale>")
+    if attrs.get("color_interp") in _COLORS:  # planes of a picture: alpha is then known as such
+        parts.append(f"<ColorInterp>{attrs['color_interp'].capitalize()}</ColorInterp>")
     if alone and kind == "Byte":
         parts.append(_legend(layer))
     where, index = _place(pixels, kind)

@@ -46,6 +46,13 @@ def run_any(op: Operator, tile: xr.Dataset) -> Any:
     return run(op, tile)
 
 
+def as_graph(op: Operator) -> Operator:
+    """Return what may be compiled for one tile: a Join as a graph that joins this one."""
+    if not isinstance(op, Join):
+        return op
+    return Graph(("a",), {"joined": {"operator": op, "inputs": ("a",)}}, {"": "joined"})
+
+
 def changes_grid(program: Program) -> bool:
     """Whether the output lies on another grid than the input."""
     grids = [spec.grid for spec in program.inputs_spec.values()]
@@ -102,7 +109,7 @@ def accept_or_refuse(op: Operator, tile: xr.Dataset, shape: tuple[int, int]) -> 
     So may an operator whose target such a tile does not touch.
     """
     try:
-        program = compile(op, TileSpec.of(tile)) if isinstance(op, Map) else None
+        program = compile(as_graph(op), TileSpec.of(tile)) if isinstance(op, Map | Join) else None
         out = run_any(op, tile)
     except OutsideError:
         return
