@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -13,14 +14,22 @@ from geotoolz.core.testing import ContractSuite, case, contract_tile
 from geotoolz.grid import Crop, MatchGrid, Reproject, Resample
 from geotoolz.io import WriteCOG, WriteZarr
 from geotoolz.radiometry import (
+    AssignAttrs,
     BoxMean,
+    BrightnessTemperature,
+    Decode,
+    DNToRadiance,
     DNToReflectance,
+    Encode,
     Extremes,
+    Gamma,
     MeanStd,
     MinMax,
     Moments,
     PercentileClip,
     Percentiles,
+    RadianceToReflectance,
+    RenameBands,
     SelectBands,
     Standardize,
     ToFloat32,
@@ -85,13 +94,71 @@ class TestIo(ContractSuite):
     )
 
 
+ENCODED = {
+    "red": {"quantity": "dn", "scale_factor": 1e-4, "add_offset": -0.1, "scaled_quantity": "index"},
+    "nir": {"quantity": "dn", "radiance_mult": 0.01, "radiance_add": -0.5},
+    "swir16": {"quantity": "dn", "scale_factor": 1.0, "add_offset": 0.0},  # what readers write that know none
+    "nir08": {"quantity": "dn", "k1_constant": 607.76, "k2_constant": 1260.56, "scaled_quantity": "radiance",
+              "scale_factor": 0.01, "add_offset": 0.1},
+    "swir22": {"quantity": "dn", "scaled_quantity": "brightness_temperature", "scaled_units": "K",
+               "scale_factor": 0.00341802, "add_offset": 149.0},
+}  # fmt: skip
+
+
+def stored(shape: tuple[int, int] = (37, 53), **options: Any) -> xr.Dataset:
+    """A tile of stored numbers of several kinds."""
+    tile = contract_tile(shape, raw=True, **options)
+    for name, attrs in ENCODED.items():
+        tile[name].attrs = {"units": "1", "_FillValue": 0, **attrs}
+    return tile.assign_attrs(processing_level="L1C", processing_baseline="05.09")
+
+
+def radiances(shape: tuple[int, int] = (37, 53), **options: Any) -> xr.Dataset:
+    """A tile whose red and swir16 hold radiance."""
+    tile = contract_tile(shape, **options)
+    for name in ("red", "swir16"):
+        tile[name].attrs |= {"quantity": "radiance", "units": "W m-2 sr-1 um-1"}
+    return tile
+
+
+BY_DATE = {"stack_equals_dates": "a date alone has lost its time; tests/radiometry/test_radiance.py"}
+
+
 class TestRadiometry(ContractSuite):
     module = "geotoolz.radiometry"
+    exempt: ClassVar = {"BandMath": "tests/test_contract_band_math.py"}
     cases = (
         case(SelectBands(("nir", "B04"))),
         case(ToFloat32()),
         case(DNToReflectance(), partial(contract_tile, raw=True)),
         case(DNToReflectance(1e-4, -0.1, bands=("red",)), partial(contract_tile, raw=True)),
+        case(DNToReflectance(), stored),
+        case(DNToReflectance(saturated="nodata", bands=("swir16",)), stored),
+        case(DNToRadiance(), stored),
+        case(DNToRadiance({"red": 1.044}, {"red": -2.2}), stored),
+        case(RadianceToReflectance(), radiances, skip=BY_DATE),
+        case(RadianceToReflectance({"red": 1536.0}, 49.8, 1.0127, ("red",)), radiances),
+        case(BrightnessTemperature(bands=("nir08", "swir22")), stored),
+        case(BrightnessTemperature(607.76, 1260.56, ("red",)), radiances),
+        case(RenameBands({"B04": "rot", "nir": "nah"})),
+        case(
+            RenameBands({"nir": "swir22", "swir22": "nir"}),
+            skip={"everything_else_kept": "what is called nir is another variable; test_names.py"},
+        ),
+        case(AssignAttrs({"B04": {"data_source": "hand"}, "scl": {"long_name": "classes", "level": 3}})),
+        case(Gamma(1.8)),
+        case(Gamma(0.5, ("red",))),
+        case(Encode("reflectance_uint16")),
+        case(
+            Encode(
+                {"dtype": "int16", "scale": 0.001, "nodata": -9999, "valid_range": (-200, 500)},
+                ("red", "nir"),
+                outside="nodata",
+            )
+        ),
+        case(Encode("tasselled_cap_uint8", ("red",))),
+        case(Decode(), stored),
+        case(Decode(("red",)), stored),
         case(PercentileClip(2, 98)),
         case(PercentileClip(bands=("red",), limits={"red": (0.2, 0.6)})),
         case(MinMax(clip=True)),

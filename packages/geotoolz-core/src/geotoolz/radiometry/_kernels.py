@@ -27,6 +27,40 @@ def scale(out: Any, values: Any, nodata: Any, factor: Any, offset: Any) -> None:
 
 
 @pixelwise(np.float32)
+def calibrate(out: Any, values: Any, nodata: Any, saturated: Any, factor: Any, offset: Any) -> None:
+    """Write ``value · factor + offset``, rounded once to float32; NaN for no-data and saturation."""
+    for i in range(out.size):
+        v = values[i]
+        scaled = np.float32(np.float64(v) * factor + offset)
+        out[i] = np.float32(np.nan) if (v == nodata) | (v == saturated) else scaled
+
+
+@pixelwise(np.float32)
+def temperature(out: Any, values: Any, nodata: Any, factor: Any, offset: Any, k1: Any, k2: Any) -> None:
+    """Write ``k2 / ln(k1 / L + 1)`` of the radiance ``L = value · factor + offset`` as float32.
+
+    NaN for no-data and for a radiance of 0 or less, which no body has.
+    """
+    for i in range(out.size):
+        v = values[i]
+        radiance = np.float64(v) * factor + offset
+        bad = (v == nodata) | (not radiance > 0.0)
+        out[i] = np.float32(np.nan) if bad else np.float32(k2 / np.log(k1 / radiance + 1.0))
+
+
+@pixelwise(np.float32)
+def power(out: Any, values: Any, nodata: Any, exponent: Any) -> None:
+    """Write values limited to 0 … 1 to a power as float32; NaN for no-data."""
+    # exp and log take half the time of a general power, and are exact to far more than float32 here
+    for i in range(out.size):
+        v = np.float64(values[i])
+        limited = 0.0 if v < 0.0 else v
+        limited = 1.0 if limited > 1.0 else limited
+        bad = (values[i] == nodata) | (v != v)
+        out[i] = np.float32(np.nan) if bad else np.float32(np.exp(exponent * np.log(limited)))
+
+
+@pixelwise(np.float32)
 def clip(out: Any, values: Any, nodata: Any, low: Any, high: Any) -> None:
     """Write values limited to ``low … high`` as float32; NaN for no-data and unknown limits."""
     lowest, highest = np.float32(low), np.float32(high)

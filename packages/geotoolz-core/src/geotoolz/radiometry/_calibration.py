@@ -1,0 +1,99 @@
+"""Calibration that differs from date to date, and where a band's numbers say what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geotoolz.core import QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.radiometry import _kernels
+
+if TYPE_CHECKING:
+    from geotoolz.io import BandDef
+
+RAW_ATTRS = frozenset({"scale_factor", "add_offset", "scaled_units", "scaled_quantity", "valid_range"})
+"""What a band of stored numbers says about itself, and what is wrong of its values."""
+
+
+def calibrated(
+    values: np.ndarray[Any, Any],
+    nodata: float,
+    saturated: float,
+    factors: tuple[float, ...],
+    offsets: tuple[float, ...],
+) -> np.ndarray[Any, Any]:
+    """Return ``value · factor + offset``, with one pair of numbers or one for each date."""
+    if len(factors) == 1:
+        once: np.ndarray[Any, Any] = _kernels.calibrate(values, nodata, saturated, factors[0], offsets[0])
+        return once
+    out = np.empty(values.shape, np.float32)
+    for date, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
+        out[date] = _kernels.calibrate(values[date], nodata, saturated, factor, offset)
+    return out
+
+
+def platform_of(tile: TileSpec) -> str:
+    """Return the tile's platform as geotoolz writes it, empty where unknown."""
+    return str(tile.attrs.get("platform") or "").lower().replace("_", "-")
+
+
+def band_of(tile: TileSpec, name: str) -> BandDef | None:
+    """Return the sensor's band that a variable holds, if its platform is known."""
+    from geotoolz.io._bands import bands_of_platform, identify  # the readers: not needed to import this room
+
+    platform = platform_of(tile)
+    sensor_band = tile.variables[name].attrs.get("sensor_band")
+    return (
+        bands_of_platform(platform).get(name)
+        or (identify(str(sensor_band), platform) if sensor_band else None)
+        or identify(name, platform)
+    )
+
+
+def stored_nodata(tile: TileSpec, name: str) -> tuple[float, tuple[str, ...]]:
+    """Return the stored number that means no data, for kernels, and a doubt.
+
+    Sentinel-2 and Landsat fill with 0; a reader that does not say so must not turn it into a value.
+    """
+    spec = tile.variables[name]
+    if spec.nodata is not None or spec.dtype.kind not in "iu" or band_of(tile, name) is None:
+        return spec.nodata_scalar, ()
+    zero: float = spec.dtype.type(0)
+    return zero, (f"{name!r} has no _FillValue: 0 is taken as no-data, as {platform_of(tile)} fills",)
+
+
+def number_of(spec: VarSpec, attr: str, name: str) -> float | None:
+    """Return an attribute of a band as a number, or None where it is not there."""
+    value = spec.attrs.get(attr)
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise QuantityError(
+            f"{name!r} has the attribute {attr}={value!r}", expected="a number", fix=f"correct {attr!r}"
+        ) from None
+
+
+def given_or(value: float | Any | None, tile: TileSpec, name: str, needed_by: str) -> float | None:
+    """Return what a parameter (one number, or a mapping by band) says of a band, or None."""
+    if value is None or isinstance(value, int | float):
+        return value
+    by_name = {tile.find(band, needed_by): float(number) for band, number in value.items()}
+    return by_name.get(name)
+
+
+def bands_with_numbers(tile: TileSpec, bands: tuple[str, ...] | None, needed_by: str) -> tuple[str, ...]:
+    """Return the chosen bands that may hold stored numbers; named ones that do not are refused."""
+    names = chosen_bands(tile, bands, needed_by)
+    if bands is None:
+        return tuple(n for n in names if tile.variables[n].quantity in ("dn", None))
+    for name in names:
+        quantity = tile.variables[name].quantity
+        if quantity not in ("dn", None):
+            raise QuantityError(
+                f"{name!r} holds {quantity}, not digital numbers",
+                fix=f"leave {needed_by} out for this band",
+            )
+    return names
