@@ -61,6 +61,56 @@ def test_one_file_for_all_bands_and_an_area(scene, tmp_path, capfd):
     assert spec.shape[1] < 40 < 2 * spec.shape[1]
 
 
+def test_buffer_and_shadows_are_the_operators(scene, tmp_path, capfd):
+    from geotoolz.cloud import ApplyMask, BufferMask, MaskFromFlags, ProjectShadows
+    from geotoolz.core import Sequential
+    from geotoolz.io import open_tile
+
+    code, out, err = call(
+        capfd,
+        "mask",
+        scene,
+        tmp_path / "out",
+        "--flags",
+        "cloud,cirrus",
+        "--buffer",
+        "40",
+        "--shadows",
+        "--bands",
+        "red",
+    )
+    assert code == 0, err
+    shadows = [MaskFromFlags(("cloud",)), ProjectShadows(max_nir=0.15, name="mask"), BufferMask(40.0)]
+    flagged = [MaskFromFlags(("cloud", "cirrus")), BufferMask(40.0)]
+    both = [ApplyMask(Sequential(shadows), ("red",)), ApplyMask(Sequential(flagged), ("red",))]
+    expected = Sequential(both)(open_tile(scene)).red.values
+    np.testing.assert_array_equal(open_tile(out.strip()).red.values, expected)
+    plain = Sequential([ApplyMask(Sequential(flagged[:1]), ("red",))])(open_tile(scene)).red.values
+    assert np.isnan(expected).sum() > np.isnan(plain).sum()
+
+
+def test_the_fraction_of_scenes_and_folders(scene, tmp_path, capfd):
+    import json
+
+    from geotoolz.cloud import CloudFraction
+    from geotoolz.core.testing import write_scene
+    from geotoolz.io import open_tile
+
+    code, out, err = call(capfd, "fraction", scene, "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)
+    assert row["fraction"] == CloudFraction()(open_tile(scene, ["scl"])) and row["datetime"]
+    pytest.importorskip("geopandas")
+    options = {"shape": (96, 80), "bands": ("red", "scl"), "cloud_cover": 0.1, "seed": 6, "tile_id": "second"}
+    write_scene(options, scene.parent)
+    code, out, err = call(capfd, "fraction", scene.parent, "--flags", "cloud")
+    assert code == 0, err
+    assert len([line for line in out.splitlines() if "%" in line]) == 2
+    write_scene({**options, "bands": ("red",), "tile_id": "third"}, scene.parent)
+    code, out, err = call(capfd, "fraction", scene.parent)
+    assert code == 3 and "third: " in err and "no quality layer" in err and "–" in out
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -69,6 +119,11 @@ def test_one_file_for_all_bands_and_an_area(scene, tmp_path, capfd):
         (("mask", "SCENE", "out", "--bands", "swir22"), ["swir22", "red"]),
         (("mask", "SCENE/B04.tif", "out"), ["quality layer"]),
         (("mask", "SCENE"), ["OUT"]),
+        (("mask", "SCENE", "out", "--flags", "cloud,dilated"), ["dilated", "cloud_medium"]),
+        (("mask", "SCENE", "out", "--min-confidence", "high"), ["no confidence", "min_confidence"]),
+        (("mask", "SCENE", "out", "--buffer", "-5"), ["metres, 0 or more"]),
+        (("fraction", "SCENE", "--flags", "clowd"), ["clowd", "cloud"]),
+        (("fraction", "nowhere"), ["nowhere"]),
     ],
     ids=lambda value: " ".join(value),
 )

@@ -119,11 +119,23 @@ def test_bits_beyond_the_layer() -> None:
         MaskFromQABits("qa", (8,))(tile(qa=SCL))
 
 
-@pytest.mark.parametrize("op", [MaskFromSCL(), MaskFromQABits("scl", (3,)), MaskClouds()], ids=repr)
-def test_float_layers_are_refused(op: Any) -> None:
-    ds = tile(scl=SCL.astype("f4"), red=np.ones((1, 13), "f4"))
-    with pytest.raises(QuantityError, match=r"quality layer 'scl', which is float32.*integers"):
-        op(ds)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_float_layers_are_decoded_and_nan_is_flagged(dtype: str) -> None:
+    values = np.append(SCL.astype(dtype), [[np.nan, np.inf, -1, 8.5, 1e20]], axis=1)
+    ds = tile(scl=values, red=np.ones((1, 18), "f4"))
+    wrong = [13, 14, 15, 16, 17]  # no data, and numbers that are no code
+    assert np.flatnonzero(MaskFromSCL()(ds).mask.values).tolist() == [3, 8, 9, 10, *wrong]
+    assert np.flatnonzero(MaskFromSCL(("water",))(ds).mask.values).tolist() == [6]
+    assert np.flatnonzero(MaskFromQABits("scl", (3,))(ds).mask.values).tolist() == [8, 9, 10, 11, 12, *wrong]
+    assert np.flatnonzero(np.isnan(MaskClouds()(ds).red.values)).tolist() == [3, 8, 9, 10, *wrong]
+
+
+def test_layers_of_another_kind_are_refused() -> None:
+    ds = tile(scl=SCL.astype("c8"), red=np.ones((1, 13), "f4"))
+    with pytest.raises(QuantityError, match=r"quality layer 'scl', which is complex64.*integers"):
+        MaskFromSCL()(ds)
+    with pytest.raises(QuantityError, match=r"tests bit 10 of 'qa60', which is uint8.*unscaled"):
+        MaskClouds()(tile(qa60=SCL, red=np.ones((1, 13), "f4")))
 
 
 def red(values: Any = range(1, 14), dtype: str = "u2") -> np.ndarray[Any, Any]:
@@ -164,7 +176,9 @@ def test_mask_clouds_by_qa60() -> None:
     assert "'qa60' has no flag 'shadow'" in finding.message
     (finding,) = check(Sequential([MaskClouds(("shadow", "snow"))]), ds)
     assert finding.level == "error"
-    assert "knows none of shadow, snow" in finding.message
+    assert "'qa60' (qa60) has no flag 'shadow', 'snow'; expected some of cloud, cirrus" in finding.message
+    with pytest.raises(ParameterError, match=r"no flag 'shadow'"):  # one that it has does not help
+        MaskClouds(("cloud", "shadow"))(ds)
 
 
 def test_the_most_telling_layer_wins_unless_one_is_named() -> None:
@@ -180,7 +194,9 @@ def test_the_most_telling_layer_wins_unless_one_is_named() -> None:
 
 
 def test_what_mask_clouds_refuses() -> None:
-    with pytest.raises(MissingVariableError, match=r"no quality layer among red.*scl, qa_pixel, qa60"):
+    with pytest.raises(
+        MissingVariableError, match=r"no quality layer among red.*scl, qa_pixel, qa60, fmask, state_1km, udm2"
+    ):
         MaskClouds()(tile(nodata=0, red=red()))
     with pytest.raises(ParameterError, match=r"flag 'clouds' \(did you mean 'cloud'\?\)"):
         MaskClouds(("clouds",))

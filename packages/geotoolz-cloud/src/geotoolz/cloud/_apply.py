@@ -121,7 +121,7 @@ class ApplyMask(TileOperator):
             raise QuantityError(
                 f"{label} got the mask {name!r} of {tile.variables[name].dtype}",
                 expected="bool, True where pixels are masked",
-                fix="make one with MaskFromQABits or MaskFromSCL",
+                fix="make one with MaskFromFlags, MaskFromQABits or MaskFromSCL",
             )
         own = tile.variables[name].dims
         for band in bands:

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from geotoolz.cloud import _kernels
+from geotoolz.cloud import _qa60
 from geotoolz.cloud._apply import mask_calls
-from geotoolz.cloud._masks import bit_pattern, check_flags, require_integers
-from geotoolz.cloud._products import LAYERS, QualityLayer
-from geotoolz.core import (
-    Call,
-    Map,
-    MissingVariableError,
-    ParameterError,
-    Plan,
-    QuantityError,
-    TileSpec,
-    VarSpec,
-    chosen_bands,
-)
+from geotoolz.cloud._decode import check_choice, chosen_flags, decode_calls, find_layer
+from geotoolz.cloud._masks import Confidence
+from geotoolz.core import Map, Plan, QuantityError, State, TileSpec, VarSpec, chosen_bands
 
-_ALL_FLAGS = tuple(dict.fromkeys(flag for layer in LAYERS.values() for flag in layer.flags))
+if TYPE_CHECKING:
+    from geotoolz.core import Builder
+
 _TEMPORARY = "~mask"
 
 
 class MaskClouds(Map):
     """Set bands to no-data where the product's own quality layer says cloud, cirrus or shadow.
 
-    The layer is found in the tile, the most telling first: Sentinel-2's scene classification
-    (``scl``), Landsat Collection 2's ``qa_pixel``, Sentinel-2's ``qa60``. Its coding is the
-    product's; nothing has to be said about bits.
+    ``MaskClouds(flags)`` is `MaskFromFlags` with the same flags, laid on the bands. The layer is found in
+    the tile, the most telling first: Sentinel-2's scene classification (``scl``), Landsat Collection 2's
+    ``qa_pixel``, Sentinel-2's ``qa60``, the ``fmask`` of HLS, MODIS ``state_1km``, Planet's UDM2. Its
+    coding is the product's; nothing has to be said about bits.
 
     Reads the layer and the chosen bands; writes the bands in their own dtype with their own
-    no-data value. The quality layer stays as it is.
+    no-data value. The quality layer stays as it is. Pixels without a code (NaN, 255 in Fmask) are masked,
+    unless all flags are about the ground. Looks at one pixel at a time.
 
     Parameters
     ----------
-    flags : sequence of str
-        What to mask: ``cloud``, ``cirrus``, ``shadow``, and further ``snow``, ``water``,
-        ``dilated``, ``cloud_medium``, … where the layer knows them; ``nodata`` and ``saturated``
-        (SCL 0 and 1) clear the swath's ragged edge. ``cloud`` is SCL 8 and 9,
-        QA_PIXEL bit 3, QA60 bit 10. A flag that the layer at hand does not know is told by
-        `check`, and is an error if it knows none of them.
+    flags : sequence of str, optional
+        What to mask; by default those of ``cloud``, ``cirrus`` and ``shadow`` that the product has (what it
+        lacks is told by `check`). Further ``snow``, ``water``, ``dilated``, ``cloud_medium``, … where the
+        product has them; ``nodata`` and ``saturated`` (SCL 0 and 1) clear the swath's ragged edge.
+        ``cloud`` is SCL 8 and 9, QA_PIXEL bit 3, QA60 bit 10. A flag that the product does not have is
+        an error.
     bands : sequence of str, optional
         By default all bands that hold measurements.
     qa : str, optional
         Name of the layer's variable, if several could be meant or its name is another one.
-    layer : {"scl", "qa_pixel", "qa60"}, optional
+    layer : {"scl", "qa_pixel", "fmask", "state_1km", "qa60", "udm2"}, optional
         The layer's coding, if its variable has another name.
+    min_confidence : {"low", "medium", "high"}, optional
+        Take the product's confidence, this one or a higher one, instead of the flag's bit; see
+        `MaskFromFlags`.
 
     Raises
     ------
     MissingVariableError
         If the tile has no quality layer.
     ParameterError
-        For an unknown flag.
+        For a flag that the product does not have, naming those that it has.
     QuantityError
-        If the layer does not hold integers, or an integer band has no no-data value.
+        If the layer's data type cannot hold the product's bits, or an integer band has no no-data value.
 
     References
     ----------
     Sentinel-2 Products Specification Document (SCL, QA60); Landsat 8-9 Collection 2 Level 2
-    Science Product Guide (QA_PIXEL).
+    Science Product Guide (QA_PIXEL); HLS Product User Guide 2.0; MOD09 User's Guide; Planet UDM2.
 
     Examples
     --------
@@ -76,57 +70,32 @@ class MaskClouds(Map):
     True
     """
 
-    flags: tuple[str, ...] = ("cloud", "cirrus", "shadow")
+    flags: tuple[str, ...] | None = None
     bands: tuple[str, ...] | None = None
     qa: str | None = None
     layer: str | None = None
+    min_confidence: Confidence | None = None
 
     def validate(self) -> None:
         """Check flags and layer."""
-        check_flags(self.flags, _ALL_FLAGS, type(self).__name__)
-        if self.layer is not None and self.layer not in LAYERS:
-            raise ParameterError(f"layer={self.layer!r}", expected=f"one of {', '.join(LAYERS)}")
+        check_choice(self.flags, self.layer, type(self).__name__)
 
     def plan(self, tile: TileSpec) -> Plan:
         """Decode the layer once, lay the mask on every band."""
         label = type(self).__name__
-        qa, layer = self._layer(tile)
-        spec = require_integers(tile, qa, label)
-        known = [flag for flag in self.flags if flag in layer.flags]
-        if not known:
-            raise ParameterError(
-                f"{qa!r} knows none of {', '.join(self.flags)}", expected=f"some of {', '.join(layer.flags)}"
-            )
-        notes = [f"{qa!r} has no flag {flag!r}: not masked" for flag in self.flags if flag not in known]
-        pattern = bit_pattern(n for flag in known for n in layer.flags[flag])
-        bands = tuple(b for b in chosen_bands(tile, self.bands, label) if b != qa)
-        self._same_dims(tile, spec, qa, bands)
-        decode: Callable[..., Any] = _kernels.any_bit if layer.coding == "bits" else _kernels.in_classes
+        found = find_layer(tile, self.qa, self.layer, label)
+        flags, notes = chosen_flags(found, self.flags, self.min_confidence)
+        bands = tuple(b for b in chosen_bands(tile, self.bands, label) if b not in found.reserved)
+        self._same_dims(tile, tile.variables[found.names[0]], found.names[0], bands)
+        decode = decode_calls(tile, found, flags, self.min_confidence, _TEMPORARY, label)
         writes, calls = mask_calls(tile, bands, _TEMPORARY, label)
-        first = Call((qa,), (_TEMPORARY,), decode, (np.int64(pattern),))
-        return Plan(writes=writes, calls=(first, *calls) if calls else (), notes=tuple(notes))
+        notes += _qa60.note(tile, found)
+        return Plan(writes=writes, calls=(*decode, *calls) if calls else (), notes=notes)
 
-    def _layer(self, tile: TileSpec) -> tuple[str, QualityLayer]:
-        label = type(self).__name__
-        if self.qa is not None:
-            name = tile.find(self.qa, label)
-            coding = self.layer or next((role for role in LAYERS if tile.lookup(role) == name), None)
-            if coding is None:
-                raise ParameterError(
-                    f"the coding of {name!r} is not known", expected=f"layer= one of {', '.join(LAYERS)}"
-                )
-            return name, LAYERS[coding]
-        for role, layer in LAYERS.items():
-            if self.layer not in (None, role):
-                continue
-            found = tile.lookup(role)
-            if found is not None:
-                return found, layer
-        raise MissingVariableError(
-            f"{label} found no quality layer among {', '.join(tile.variables)}",
-            expected=f"one of {', '.join(LAYERS)}",
-            fix="read it with the bands, or name it with qa= and layer=",
-        )
+    def emit(self, builder: Builder, state: State, path: str) -> State:
+        """Add the calls, and the watch over QA60 layers that were never filled."""
+        _qa60.watch(find_layer(state.spec, self.qa, self.layer, type(self).__name__), builder, state, path)
+        return super().emit(builder, state, path)
 
     def _same_dims(self, tile: TileSpec, layer: VarSpec, qa: str, bands: tuple[str, ...]) -> None:
         for band in bands:

@@ -23,21 +23,21 @@ from geotoolz.radiometry import Percentiles
 
 
 class DarkObjectSubtraction(Freezable):
-    """Subtract each band's dark-object value: ``max(ρ − (ρ_dark − residual), 0)``.
+    """Subtract each band's haze: ``max(ρ − max(ρ_dark − residual, 0), 0)``.
 
     ``ρ_dark`` is a low percentile of the scene. With ``residual=0.01`` this is DOS1: dark objects
-    are taken to reflect one per cent. It removes additive haze; it is no atmospheric correction of
-    transmittance or adjacency.
+    are taken to reflect one per cent. A band whose dark object is darker than that has no haze, and stays
+    as it is. It removes additive haze; it is no atmospheric correction of transmittance or adjacency.
 
-    Reads the chosen bands (top-of-atmosphere reflectance), writes them as float32, NaN for
-    no-data.
+    Reads the chosen bands (top-of-atmosphere reflectance, units 1), writes them as float32, NaN for
+    no-data. Looks at one pixel at a time, once the dark values are known.
 
     Parameters
     ----------
     percentile : float
         The percentile of the valid pixels that counts as dark.
     residual : float
-        Reflectance that dark objects are assumed to have.
+        Reflectance that dark objects are assumed to have: 0.01 for DOS1.
     bands : sequence of str, optional
         By default all bands that hold measurements.
     dark_values : mapping of str to float, optional
@@ -69,6 +69,8 @@ class DarkObjectSubtraction(Freezable):
     >>> bool(DarkObjectSubtraction(percentile=1)(tile).blue.mean() < tile.blue.mean())
     True
     """
+
+    version = 2  # 2: a dark object below `residual` adds nothing
 
     percentile: float = 1.0
     residual: float = 0.0
@@ -116,6 +118,6 @@ class DarkObjectSubtraction(Freezable):
                 )
             spec = tile.variables[band]
             writes[band] = VarSpec(spec.dims, attrs=spec.attrs)
-            haze = float(dark) - self.residual
+            haze = max(float(dark) - self.residual, 0.0)
             calls.append(Call((band,), (band,), _kernels.subtract_floor, (spec.nodata_scalar, haze)))
         return Plan(writes=writes, calls=tuple(calls), notes=notes)

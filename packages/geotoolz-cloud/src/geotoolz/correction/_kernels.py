@@ -17,3 +17,11 @@ def subtract_floor(out: Any, values: Any, nodata: Any, haze: Any) -> None:
         bad = (values[i] == nodata) | (v != v)
         floored = 0.0 if v < 0.0 else v
         out[i] = np.float32(np.nan) if bad else np.float32(floored)
+
+
+@pixelwise(np.float32)
+def divide(out: Any, values: Any, nodata: Any, by: Any) -> None:
+    """Write ``value / by`` as float32, NaN for no-data."""
+    for i in range(out.size):
+        bad = (values[i] == nodata) | (values[i] != values[i])
+        out[i] = np.float32(np.nan) if bad else np.float32(np.float64(values[i]) / by)
