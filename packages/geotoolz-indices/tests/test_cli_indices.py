@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -30,6 +31,63 @@ def test_the_script_and_the_group_are_one_app(scene, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"{tmp_path / prefix[0] / scene.name}_ndvi.tif\n"
+
+
+def test_several_indices_in_one_go(scene, tmp_path, capfd):
+    from geotoolz.indices import Indices
+    from geotoolz.io import open_tile
+
+    code, out, err = call(capfd, "compute", "ndvi,savi, gndvi", scene, tmp_path / "out")
+    assert code == 0, err
+    files = out.split()
+    assert [Path(f).name.removeprefix(f"{scene.name}_") for f in files] == [
+        "ndvi.tif",
+        "savi.tif",
+        "gndvi.tif",
+    ]
+    expected = Indices(["NDVI", "SAVI", "GNDVI"])(open_tile(scene))
+    for file, name in zip(files, ("ndvi", "savi", "gndvi"), strict=True):
+        np.testing.assert_array_equal(open_tile(file)[name].values, expected[name].values)
+
+
+def test_any_index_of_the_catalogue(scene, tmp_path, capfd):
+    code, out, err = call(capfd, "compute", "msavi", scene, tmp_path, "--name", "soil")
+    assert code == 0 and out == f"{tmp_path}/{scene.name}_soil.tif\n", err
+
+
+def test_the_catalogue_is_listed_and_shown(capfd):
+    code, out, _ = call(capfd, "list")
+    assert code == 0 and len(out.splitlines()) == 281
+    code, out, _ = call(
+        capfd, "list", "soil-adjusted", "--domain", "vegetation", "--platform", "sentinel-2", "--json"
+    )
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert code == 0 and "SAVI" in found and "NDVI" not in found
+    assert found["SAVI"]["constants"] == {"L": 0.5} and found["SAVI"]["bands"] == {"N": "nir", "R": "red"}
+    code, out, _ = call(capfd, "list", "--domain", "radar")
+    assert code == 0 and "vhvvr" in out and "ndvi" not in out
+    code, out, _ = call(capfd, "show", "evi")
+    assert code == 0 and "2.5" in out and "blue" in out and "https://doi.org/" in out
+    code, out, _ = call(capfd, "show", "nirvp", "--json")
+    assert code == 0 and json.loads(out)["constants"] == {"PAR": None}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("list", "--domain", "sea"), ["sea", "water"]),
+        (("list", "--platform", "sputnik"), ["sputnik", "Sentinel-2"]),
+        (("list", "nothing like it"), ["nothing like it"]),
+        (("show", "ndvj"), ["ndvj", "did you mean 'ndvi'"]),
+        (("compute", "ndvi,ndvj", "scene", "out"), ["ndvj"]),
+        (("compute", "ndvi,evi", "scene", "out", "--name", "x"), ["--name x for 2 indices"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_mistakes_about_the_catalogue(capfd, args, said):
+    code, out, err = call(capfd, *args)
+    assert code == 2 and not out and "Traceback" not in err
+    assert all(part in err for part in said), err
 
 
 @pytest.mark.parametrize("index", ["NDVI", "ndwi", "nir/green"])

@@ -40,6 +40,10 @@ class _Difference(Map, abstract=True):
         return Plan((first, second), {name: written}, (one.nodata_scalar, two.nodata_scalar), notes=notes)
 
 
+class NamedDifference(_Difference, abstract=True):
+    """Base of normalised differences that have a name."""
+
+
 def _source(tile: TileSpec) -> str:
     parts = (tile.attrs.get("platform"), tile.attrs.get("processing_level"))
     return " ".join(str(part) for part in parts if part)
