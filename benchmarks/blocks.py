@@ -26,8 +26,9 @@ import numpy as np
 import xarray as xr
 
 from geotoolz.cloud import MaskClouds
-from geotoolz.cloud._kernels import fill_where, in_classes
-from geotoolz.cloud._masks import bit_pattern
+from geotoolz.cloud._decode import decoder
+from geotoolz.cloud._kernels import decode, fill_where
+from geotoolz.cloud._products import CLASSES
 from geotoolz.core import Sequential, run
 from geotoolz.core.testing import contract_tile
 from geotoolz.indices import NDVI, NDWI
@@ -35,7 +36,7 @@ from geotoolz.indices._kernels import normalized_difference
 
 _SIZE = 4096
 _ROWS = 65_536 // _SIZE
-_MASKED = bit_pattern((3, 8, 9, 10))
+_MASKED = decoder([(CLASSES, n) for n in (3, 8, 9, 10)], None, True, np.dtype(np.uint8), "scl", "blocks")
 
 
 def seconds(fn: Callable[[], Any], repeats: int = 5) -> float:
@@ -57,7 +58,7 @@ def on_arrays(tile: xr.Dataset) -> dict[str, np.ndarray[Any, Any]]:
     nan = math.nan
     for y in range(0, _SIZE, _ROWS):
         rows = slice(y, y + _ROWS)
-        mask = in_classes(scl[rows], _MASKED)
+        mask = decode(scl[rows], *_MASKED)
         green, red, nir = (fill_where(bands[n][rows], mask, np.float32(nan)) for n in names)
         out["ndvi"][rows] = normalized_difference(nir, red, nan, nan)
         out["ndwi"][rows] = normalized_difference(green, nir, nan, nan)

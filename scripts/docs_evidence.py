@@ -44,7 +44,7 @@ def suites() -> Iterator[tuple[Path, Any]]:
 
     for number, path in enumerate(sorted(ROOT.glob("packages/*/tests/**/test_references*.py"))):
         module = docs_operators.imported(path, f"_docs_references_{number}")
-        for value in vars(module).values():
+        for value in list(vars(module).values()):  # a comparison may set names of its module
             if inspect.isclass(value) and issubclass(value, ReferenceSuite) and value is not ReferenceSuite:
                 yield path, value
 
@@ -72,7 +72,7 @@ def evidence() -> tuple[Evidence, ...]:
 def rows() -> list[tuple[str, ...]]:
     """Return the table, a row per comparison, in the order of the operators' reference."""
     order = {entry.path: entry for entry in docs_operators.entries()}
-    made = []
+    made: list[tuple[str, ...]] = []
     for path, entry in order.items():
         for one in (e for e in evidence() if e.path == path):
             package, _, test = one.bad_input.partition("/tests/")

@@ -150,18 +150,15 @@ def flags() -> str:
     """Return what the quality layers of products mean."""
     from geotoolz.cloud._products import LAYERS
 
-    def shown(numbers: tuple[int, ...]) -> str:
-        return " or ".join(map(str, numbers))
-
     rows = [
         (
             f"`{role}`",
             layer.coding,
-            ", ".join(f"`{flag}` {shown(numbers)}" for flag, numbers in layer.flags.items()),
+            "; ".join(f"`{flag}` {layer.describe(flag)}".rstrip() for flag in layer.flags),
         )
         for role, layer in LAYERS.items()
     ]
-    return table(("variable", "coding", "flag and its class numbers or bits"), rows)
+    return table(("variable", "coding", "flag and the class numbers or bits that set it"), rows)
 
 
 def path_fields() -> str:
