@@ -125,7 +125,8 @@ def main() -> None:
             if write:
                 marks = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
                 text = path.read_text(encoding="utf-8")
-                new, count = re.subn(marks, lambda m, t=found: f"{m[1]}\n{t}\n{m[2]}", text, flags=re.DOTALL)
+                between = found.replace("\\", r"\\")
+                new, count = re.subn(marks, rf"\1\n{between}\n\2", text, flags=re.DOTALL)
                 if count != 1:
                     raise SystemExit(f"{path} has the marks of {name} {count} times")
                 path.write_text(new, encoding="utf-8")

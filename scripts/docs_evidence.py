@@ -49,6 +49,16 @@ def suites() -> Iterator[tuple[Path, Any]]:
                 yield path, value
 
 
+def contract() -> tuple[int, list[str]]:
+    """Return the number of contract cases, and the operators without one with the reasons."""
+    spared = {
+        f"`{suite.module.removeprefix('geotoolz.')}.{name}` ({reason})"
+        for suite in docs_operators.contract_suites()
+        for name, reason in suite.exempt.items()
+    }
+    return sum(len(suite.cases) for suite in docs_operators.contract_suites()), sorted(spared)
+
+
 @cache
 def evidence() -> tuple[Evidence, ...]:
     """Run every comparison."""
@@ -95,13 +105,20 @@ def rows() -> list[tuple[str, ...]]:
 
 def page() -> str:
     """Return the page."""
+    compared = {one.path for one in evidence()}
     exempt = sorted(
         f"`{suite.module.removeprefix('geotoolz.')}.{name}` ({reason})"
         for _, suite in suites()
         for name, reason in suite.exempt.items()
+        if f"{suite.module}.{name}" not in compared  # some have a suite of their own
     )
     made = rows()
-    counted = f"\n{len({row[0] for row in made})} operators, {len(made)} comparisons.\n"
+    cases, spared = contract()
+    counted = (
+        f"\n{len({row[0] for row in made})} operators, {len(made)} comparisons. "
+        f"{cases} cases of {len(docs_operators.entries())} operators are under contract"
+        + (f"; tested elsewhere: {'; '.join(spared)}.\n" if spared else ", none exempt.\n")
+    )
     rest = f"\nNothing to compare: {'; '.join(exempt)}.\n" if exempt else ""
     return f"{_INTRODUCTION}\n{table(HEAD, made)}{counted}{rest}"
 

@@ -243,17 +243,26 @@ def _examples() -> dict[str, tuple[Any, Any]]:
 
 
 def _cases() -> Iterator[Any]:
+    for suite in contract_suites():
+        yield from suite.cases
+
+
+@cache
+def contract_suites() -> tuple[Any, ...]:
+    """Return every contract suite of the packages."""
     from geotoolz.core.testing import ContractSuite
 
     paths = [
         *ROOT.glob("packages/*/tests/**/test*contract*.py"),
         *ROOT.glob("geotoolz-nextgen/tests/**/test*contract*.py"),
     ]
+    found = []
     for number, path in enumerate(sorted(paths)):
         module = imported(path, f"_docs_contract_{number}")
         for value in vars(module).values():
             if inspect.isclass(value) and issubclass(value, ContractSuite) and value is not ContractSuite:
-                yield from value.cases
+                found.append(value)
+    return tuple(found)
 
 
 def imported(path: Path, name: str) -> Any:

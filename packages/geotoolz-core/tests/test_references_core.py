@@ -140,20 +140,11 @@ class TestCore(ReferenceSuite):
         "Raise": "always an error",
         "Tap": "shows tiles to a function",
         "FromFunction": "computes what the function computes",
-        "Join": "a base class",
-        "Map": "a base class",
-        "Operator": "a base class",
-        "Reduce": "a base class",
-        "Assertion": "a base class",
-        "Freezable": "a base class",
-        "Sink": "a base class",
-        "TileOperator": "a base class",
     }
 
 
 class TestGrid(ReferenceSuite):
     module = "geotoolz.grid"
-    exempt = {"Regrid": "the base class of the others"}
     references = (
         Reference(Reproject, "GDAL’s warper with an exact transformer, bilinear", bilinear_against_gdal, 5e-3,
                   "reflectance", "grid/test_operators.py::test_errors_say_what_to_do"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from geotoolz.core._operator import Operator
+from geotoolz.core.testing._contract_help import is_operator
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ReferenceSuite:
     def test_every_operator_has_a_reference(self) -> None:
         """An operator in ``__all__`` without a reference fails."""
         module = importlib.import_module(self.module)
-        public = {n for n in module.__all__ if _is_operator(getattr(module, n))}
+        public = {n for n in module.__all__ if is_operator(getattr(module, n))}
         covered = {one.operator.__name__ for one in self.references} | set(self.exempt)
         assert public - covered == set(), f"without a reference: {sorted(public - covered)}"
         assert covered <= public, f"not in {self.module}.__all__: {sorted(covered - public)}"
@@ -108,7 +109,3 @@ class ReferenceSuite:
         assert any(word in bodies[name] for word in ("raises", "warns", "Error", "refus")), (
             f"{name} expects neither an error nor a warning"
         )
-
-
-def _is_operator(value: object) -> bool:
-    return inspect.isclass(value) and issubclass(value, Operator)
