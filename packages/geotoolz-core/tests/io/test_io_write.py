@@ -239,7 +239,6 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, limit):
         from odc.geo.geobox import GeoBox
         from geotoolz.core import WriteError
         from geotoolz.core._grid import tile_from_arrays
-from geotoolz.core.testing import simulate_scene
         from geotoolz.io import write_tile
         noise = np.random.default_rng(0).random((900, 900)).astype("f4")
         ds = tile_from_arrays({{"a": noise}}, GeoBox((900, 900), Affine(10, 0, 0, 0, -10, 0), "EPSG:32633"))
