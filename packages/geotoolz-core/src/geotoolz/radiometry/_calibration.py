@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geotoolz.core import QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.core import Call, QuantityError, TileSpec, VarSpec, chosen_bands
 from geotoolz.radiometry import _kernels
 
 if TYPE_CHECKING:
@@ -16,20 +16,34 @@ RAW_ATTRS = frozenset({"scale_factor", "add_offset", "scaled_units", "scaled_qua
 """What a band of stored numbers says about itself, and what is wrong of its values."""
 
 
-def calibrated(
+def calibration(
+    name: str, nodata: Any, saturated: Any, factors: tuple[float, ...], offsets: tuple[float, ...]
+) -> Call:
+    """Return the call that writes ``value · factor + offset`` over a band.
+
+    There is one pair of numbers, or one for each date. `saturated` is None where no number stands for a
+    saturated detector.
+    """
+    if len(factors) > 1:
+        return Call((name,), (name,), _by_date, (nodata, saturated, factors, offsets))
+    if saturated is None:
+        return Call((name,), (name,), _kernels.scale, (nodata, factors[0], offsets[0]))
+    return Call((name,), (name,), _kernels.calibrate, (nodata, saturated, factors[0], offsets[0]))
+
+
+def _by_date(
     values: np.ndarray[Any, Any],
-    nodata: float,
-    saturated: float,
+    nodata: Any,
+    saturated: Any,
     factors: tuple[float, ...],
     offsets: tuple[float, ...],
 ) -> np.ndarray[Any, Any]:
-    """Return ``value · factor + offset``, with one pair of numbers or one for each date."""
-    if len(factors) == 1:
-        once: np.ndarray[Any, Any] = _kernels.calibrate(values, nodata, saturated, factors[0], offsets[0])
-        return once
     out = np.empty(values.shape, np.float32)
     for date, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
-        out[date] = _kernels.calibrate(values[date], nodata, saturated, factor, offset)
+        if saturated is None:
+            out[date] = _kernels.scale(values[date], nodata, factor, offset)
+        else:
+            out[date] = _kernels.calibrate(values[date], nodata, saturated, factor, offset)
     return out
 
 

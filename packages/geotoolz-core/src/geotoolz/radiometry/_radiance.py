@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from geotoolz.core import Call, Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec
+from geotoolz.core import Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec
 from geotoolz.radiometry._calibration import (
     RAW_ATTRS,
     bands_with_numbers,
-    calibrated,
+    calibration,
     given_or,
     number_of,
     platform_of,
@@ -90,7 +90,7 @@ class DNToRadiance(Map):
             writes[name] = VarSpec(
                 spec.dims, attrs={**attrs, "units": RADIANCE_UNITS, "quantity": "radiance"}
             )
-            calls.append(Call((name,), (name,), calibrated, (nodata, nodata, (gain,), (bias,))))
+            calls.append(calibration(name, nodata, None, (gain,), (bias,)))
         return Plan(writes=writes, calls=tuple(calls), notes=tuple(notes))
 
     def _gains(self, tile: TileSpec) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,7 @@ from geotoolz.radiometry._calibration import (
     RAW_ATTRS,
     band_of,
     bands_with_numbers,
-    calibrated,
+    calibration,
     number_of,
     stored_nodata,
 )
@@ -145,7 +145,7 @@ class DNToReflectance(Map):
             if scaling.said_by:
                 attrs["offset_source"] = scaling.said_by
             writes[name] = VarSpec(spec.dims, attrs=attrs)
-            calls.append(_call(name, scaling, nodata, self._saturated(spec, nodata)))
+            calls.append(_call(name, scaling, nodata, self._saturated(spec)))
         return Plan(writes=writes, calls=tuple(calls), notes=tuple(dict.fromkeys(notes)))
 
     def _scalings(self, tile: TileSpec) -> dict[str, Scaling]:
@@ -208,16 +208,15 @@ class DNToReflectance(Map):
             f"offset={self.offset} are taken",
         )
 
-    def _saturated(self, spec: VarSpec, nodata: Any) -> Any:
+    def _saturated(self, spec: VarSpec) -> Any:
         if self.saturated == "nodata" and spec.dtype.kind == "u":
             return spec.dtype.type(np.iinfo(spec.dtype).max)
-        return nodata  # no-data twice: nothing else is left out
+        return None
 
 
 def _call(name: str, scaling: Scaling, nodata: Any, saturated: Any) -> Call:
     if scaling.thermal is None:
-        args = (nodata, saturated, scaling.factors, scaling.offsets)
-        return Call((name,), (name,), calibrated, args)
+        return calibration(name, nodata, saturated, scaling.factors, scaling.offsets)
     constants = (nodata, scaling.factors[0], scaling.offsets[0], *scaling.thermal)
     return Call((name,), (name,), _kernels.temperature, constants)
 

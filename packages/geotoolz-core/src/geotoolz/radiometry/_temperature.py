@@ -9,7 +9,7 @@ from geotoolz.radiometry import _kernels
 from geotoolz.radiometry._calibration import (
     RAW_ATTRS,
     band_of,
-    calibrated,
+    calibration,
     number_of,
     platform_of,
     stored_nodata,
@@ -135,8 +135,7 @@ class BrightnessTemperature(Map):
         if spec.quantity != "radiance":
             pair = _temperature_scale(tile, name)
             if pair is not None:
-                args = (nodata, nodata, (pair[0],), (pair[1],))
-                return Call((name,), (name,), calibrated, args), "Surface temperature"
+                return calibration(name, nodata, None, pair[:1], pair[1:2]), "Surface temperature"
         gain, bias = self._radiance(spec, name)
         constants = self._constants(tile, name)
         call = Call((name,), (name,), _kernels.temperature, (nodata, gain, bias, *constants))

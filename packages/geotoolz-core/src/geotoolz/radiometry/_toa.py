@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from geotoolz.core import Call, Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec, chosen_bands
-from geotoolz.radiometry._calibration import band_of, calibrated, given_or, number_of, platform_of
+from geotoolz.core import Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.radiometry._calibration import band_of, calibration, given_or, number_of, platform_of
 from geotoolz.radiometry._sensor_constants import ESUN, RADIANCE_UNITS, for_platform, is_radiance_unit
 from geotoolz.radiometry._sun import sun_distances, sun_elevations
 
@@ -90,7 +90,7 @@ class RadianceToReflectance(Map):
             attrs = {k: v for k, v in attrs.items() if k not in ("esun", "standard_name")}
             writes[name] = VarSpec(spec.dims, attrs=attrs)
             nodata = spec.nodata_scalar
-            calls.append(Call((name,), (name,), calibrated, (nodata, nodata, factors, (0.0,) * dates)))
+            calls.append(calibration(name, nodata, None, factors, (0.0,) * dates))
         return Plan(writes=writes, calls=tuple(calls), notes=tuple(dict.fromkeys(notes)))
 
     def _irradiances(self, tile: TileSpec) -> dict[str, float]:
