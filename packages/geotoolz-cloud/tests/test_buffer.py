@@ -111,3 +111,14 @@ def test_bad_input() -> None:
         BufferMask(1e9)(tile(dot()))
     with pytest.raises(QuantityError, match=r"mask 'mask' of uint8.*bool"):
         BufferMask(20.0)(tile(dot()).assign(mask=(("y", "x"), dot().astype("u1"))))
+
+
+def test_a_distance_of_less_than_a_pixel_is_told() -> None:
+    ds = tile(dot(), (454, 445))
+    program = compile(BufferMask(300.0), TileSpec.of(ds))
+    assert [note.text for note in program.notes] == [
+        "distance=300 m is less than a pixel (445 × 454 m): nothing grows"
+    ]
+    assert BufferMask(300.0)(ds).mask.equals(ds.mask)
+    for distance in (0.0, 450.0):  # as asked for; grows along rows
+        assert not compile(BufferMask(distance), TileSpec.of(ds)).notes

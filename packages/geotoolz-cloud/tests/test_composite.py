@@ -27,7 +27,7 @@ from geotoolz.core import (
     tile_from_arrays,
 )
 from geotoolz.core.testing import contract_tile
-from geotoolz.temporal import Composite, LinearGapFill, compose_dates
+from geotoolz.temporal import Composite, LinearGapFill, ResampleTime, compose_dates
 from geotoolz.temporal._bin_kernels import sorting_network
 
 NAN = np.nan
@@ -143,12 +143,53 @@ def test_max_ndvi_takes_the_whole_observation() -> None:
 
 
 def test_a_date_without_ndvi_is_no_observation() -> None:
-    tile = stack(red=f4([[0.0], [-0.1]]), nir=f4([[0.0], [0.1]]))
+    tile = stack(red=f4([[0.0], [-0.1], [0.2]]), nir=f4([[0.0], [0.1], [0.1]]))
     out = Composite("max_ndvi", date="chosen")(tile)
-    assert out.chosen.item() == 1  # 0.2 / 0 is infinite, and an observation; 0 / 0 is none
+    assert out.chosen.item() == 2  # neither 0 / 0 nor 0.2 / 0, but −0.33
+    assert out["count"].item() == 1
     empty = Composite("max_ndvi", date="chosen")(stack(red=f4([[0.0]]), nir=f4([[0.0]])))
     assert empty.chosen.item() == -1
     assert np.isnan(empty.red.item())
+    assert empty["count"].item() == 0
+
+
+def test_ndvi_beyond_its_range_does_not_win() -> None:
+    # columns: NDVI .6, 0.02/0, .82, .2; and .82, 0.011/0.001 = 11; the third has none within −1 … 1
+    red = f4([[0.1, 0.05, -0.005], [-0.01, -0.005, -0.2], [0.05, NAN, 0.01], [0.2, NAN, NAN]])
+    nir = f4([[0.4, 0.5, 0.006], [0.01, 0.006, 0.1], [0.5, NAN, -0.005], [0.3, NAN, NAN]])
+    tile = stack(red=red, nir=nir)
+    out = Composite("max_ndvi", date="chosen")(tile)
+    assert out.chosen.values.tolist() == [[2, 0, -1]]
+    assert out["count"].values.tolist() == [[3, 1, 0]]
+    np.testing.assert_array_equal(out.nir.values, f4([[0.5, 0.5, NAN]]))
+    monthly = ResampleTime("yearly", "max_ndvi")(tile)
+    np.testing.assert_array_equal(monthly.nir.values[0], out.nir.values)
+    assert monthly["count"].values[0].tolist() == [[3, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Composite("max_ndvi", ("red", "nir", "tag"), date="c"),
+        Composite("medoid", ("red", "nir"), date="c"),
+        Composite("best_pixel", ("red",), quality="nir", date="c"),
+    ],
+)
+def test_of_equal_observations_the_earliest_date_wins(op: Composite) -> None:
+    ones = f4([[0.1], [0.1], [0.1]])
+    tile = stack(red=ones, nir=4 * ones, tag=f4([[6], [1], [4]]))
+    dates = np.array(["2024-06-01", "2024-01-01", "2024-04-01"], "datetime64[ns]")
+    assert op(tile.assign_coords(time=dates)).c.item() == 1
+    assert op(tile.assign_coords(time=dates[[0, 0, 0]])).c.item() == 0  # of one date the first position
+    assert op(tile.drop_vars("time")).c.item() == 0
+
+
+@pytest.mark.parametrize("times", [["b", "a"], [2, 1], [np.datetime64("2024-01-01"), np.datetime64("NaT")]])
+@pytest.mark.parametrize("method", ["median", "max_ndvi"])
+def test_coordinates_that_are_no_dates_are_refused(times: Any, method: Any) -> None:
+    tile = stack(red=f4([[0.1], [0.2]]), nir=f4([[0.4], [0.3]])).assign_coords(time=times)
+    with pytest.raises(TileError, match="'time'"):
+        Composite(method)(tile)
 
 
 def test_best_pixel_by_quality() -> None:
@@ -222,8 +263,27 @@ def test_what_becomes_of_time() -> None:
     assert list(out.data_vars) == ["red", "nir", "dem", "count"]
     assert out.attrs["datetime"] == out.attrs["start_datetime"] == "2024-06-01T00:00:00Z"
     assert out.attrs["end_datetime"] == "2024-06-11T00:00:00Z"
-    assert out.attrs["tile_id"] == "contract"
+    assert out.attrs["tile_id"] == "contract_median"
     assert set(out.sizes) == {"y", "x"}
+
+
+@pytest.mark.parametrize("op", [Composite("mean", ("red",)), ResampleTime("yearly", "mean", ("red",))])
+def test_the_result_does_not_pass_for_a_scene(op: Any) -> None:
+    about = {"sun_elevation": 30.0, "sun_azimuth": 150.0, "processing_baseline": "05.09", "platform": "a"}
+    tile = contract_tile((4, 5), times=3).assign_attrs(about)
+    one = op(tile).attrs
+    assert not {"sun_elevation", "sun_azimuth", "processing_baseline"} & set(one)
+    assert one["platform"] == "a"
+    assert one["tile_id"].startswith("contract_")
+    assert one["tile_id"].endswith("_mean")
+    assert (one["start_datetime"], one["end_datetime"]) == ("2024-06-01T00:00:00Z", "2024-06-11T00:00:00Z")
+    assert "platform" not in op(tile.assign_coords(platform=("time", ["a", "b", "a"]))).attrs
+    if isinstance(op, ResampleTime):
+        late = op.replace(start="2024-06-04", every="daily")(tile).attrs  # what went in, not what is there
+        assert late["start_datetime"] == "2024-06-06T00:00:00Z"
+    else:
+        bare = op(tile.drop_vars("time")).attrs
+        assert "datetime" not in bare
 
 
 def test_order_repetition_and_lack_of_times_do_not_matter() -> None:

@@ -10,7 +10,15 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geotoolz.cloud import ApplyMask, MaskClouds, MaskFromQABits, MaskFromSCL
+from geotoolz.cloud import (
+    ApplyMask,
+    CloudFraction,
+    CombineMasks,
+    MaskClouds,
+    MaskFromFlags,
+    MaskFromQABits,
+    MaskFromSCL,
+)
 from geotoolz.core import (
     Branch,
     GeotoolzError,
@@ -296,3 +304,15 @@ def test_one_mask_for_every_date_and_never_the_other_way_round() -> None:
     for one in (dated, cube):
         with pytest.raises(QuantityError, match="has dims"):
             ApplyMask(MaskFromSCL())(one)
+
+
+def test_one_name_alone_will_do() -> None:
+    assert MaskFromSCL("cloud") == MaskFromSCL(("cloud",))
+    assert MaskFromFlags("cloud") == MaskFromFlags(("cloud",))
+    assert MaskClouds(flags="cloud", bands="red") == MaskClouds(("cloud",), ("red",))
+    assert CloudFraction("cloud") == CloudFraction(("cloud",))
+    assert ApplyMask("mask", bands="red") == ApplyMask("mask", ("red",))
+    assert CombineMasks("mask", how="not") == CombineMasks(("mask",), how="not")
+    assert load(dump(MaskClouds("cloud"))) == MaskClouds(("cloud",))
+    with pytest.raises(ParameterError, match="'clud'"):
+        MaskFromSCL("clud")

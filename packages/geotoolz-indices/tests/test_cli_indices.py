@@ -55,6 +55,58 @@ def test_any_index_of_the_catalogue(scene, tmp_path, capfd):
     assert code == 0 and out == f"{tmp_path}/{scene.name}_soil.tif\n", err
 
 
+@pytest.fixture
+def plain(tmp_path):
+    """A raster whose bands have no names: blue, green, red, nir."""
+    from affine import Affine
+
+    rasterio = pytest.importorskip("rasterio")
+    path = tmp_path / "plain.tif"
+    transform = Affine(10, 0, 5e5, 0, -10, 5e6)
+    shape = {"width": 32, "height": 32, "count": 4, "dtype": "float32"}
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=transform, **shape) as file:
+        for index, value in enumerate((0.04, 0.07, 0.05, 0.45), start=1):
+            file.write(np.full((32, 32), value, "f4"), index)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("index", "bands", "expected"),
+    [
+        # 2.5 · 0.4 / (0.45 + 0.3 − 0.3 + 1)
+        ("evi", ("nir=band_4", "red=band_3", "blue=band_1"), {"evi": 1.0 / 1.45}),
+        ("ndvi", ("nir=band_4", "red=band_3"), {"ndvi": 0.8}),
+        ("nir/red", ("nir=band_4", "red = band_3"), {"nd": 0.8}),
+        ("ndvi,gndvi", ("nir=band_4", "red=band_3", "green=band_2"), {"ndvi": 0.8, "gndvi": 0.38 / 0.52}),
+    ],
+)
+def test_bands_without_names_are_told(plain, tmp_path, capfd, index, bands, expected):
+    from geotoolz.io import open_tile
+
+    options = [part for band in bands for part in ("--band", band)]
+    code, out, err = call(capfd, "compute", index, plain, tmp_path / "out", *options)
+    assert code == 0, err
+    for file, (name, value) in zip(out.split(), expected.items(), strict=True):
+        np.testing.assert_allclose(open_tile(file)[name].values, value, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("index", "options", "said"),
+    [
+        ("evi", (), ["reads 'nir'", "band_1, band_2", "--band nir=band_4"]),
+        ("evi", ("--band", "nir"), ["--band nir", "ROLE=VARIABLE"]),
+        ("evi", ("--band", "swir16=band_4"), ["does not read 'swir16'", "nir, red, blue"]),
+        ("ndvi", ("--band", "nri=band_4"), ["does not read 'nri'", "did you mean 'nir'"]),
+        ("nir/red", ("--band", "blue=band_1"), ["--band blue=band_1", "nir or red"]),
+        ("evi", ("--band", "nir=band_4", "--band", "nir=band_3"), ["'nir' is 'band_4' already"]),
+    ],
+)
+def test_mistakes_about_bands(plain, tmp_path, capfd, index, options, said):
+    code, out, err = call(capfd, "compute", index, plain, tmp_path / "out", *options)
+    assert code == 2 and not out and "Traceback" not in err
+    assert all(part in err for part in said), err
+
+
 def test_the_catalogue_is_listed_and_shown(capfd):
     code, out, _ = call(capfd, "list")
     assert code == 0 and len(out.splitlines()) == 281

@@ -78,7 +78,7 @@ def test_parameters_are_typed() -> None:
         2 * (N - R) / (N + 5 * R - B + 0.5), rtol=1e-6,
     )  # fmt: skip
     np.testing.assert_allclose(
-        AWEI(shadows=False)(SCENE).awei, 4 * (G - S1) - 0.25 * N + 2.75 * S2, rtol=1e-5, atol=1e-7
+        AWEI(shadows=False)(SCENE).awei, 4 * (G - S1) - 0.25 * N - 2.75 * S2, rtol=1e-5, atol=1e-7
     )
     np.testing.assert_allclose(
         KNDVI(sigma=0.2)(SCENE).kndvi, np.tanh(((N - R) / 0.4) ** 2), rtol=1e-6, atol=1e-7

@@ -73,10 +73,7 @@ def test_edges_continue_the_ground():
     tile = dem_tile(plane(3, 4))
     steep = Slope(edges=True)(tile).slope.values
     wanted = math.degrees(math.atan(0.5))
-    corners = np.zeros(steep.shape, bool)
-    corners[np.ix_([0, -1], [0, -1])] = True
-    np.testing.assert_allclose(steep[~corners], wanted, rtol=1e-6)
-    assert np.isfinite(steep).all()
+    np.testing.assert_allclose(steep, wanted, rtol=1e-6)
     hole = plane(3, 4)
     hole[2, 2] = np.nan
     assert np.isnan(Slope()(dem_tile(hole)).slope.values[1:4, 1:4]).all()
@@ -84,6 +81,39 @@ def test_edges_continue_the_ground():
     assert np.isnan(filled).sum() == 1 and np.isnan(filled[2, 2])
     np.testing.assert_allclose(filled[1, 2], wanted, rtol=1e-6)
     assert float(Slope(edges=True)(dem_tile([[5.0]])).slope[0, 0]) == 0  # a pixel alone is level
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (2, 2), (2, 5), (4, 2)])
+@pytest.mark.parametrize("turn", range(8))
+def test_planes_are_exact_up_to_the_corners(turn, shape):
+    east, north = ((0, 4), (4, 4), (4, 0), (4, -4), (0, -4), (-4, -4), (-4, 0), (-4, 4))[turn]
+    tile = dem_tile(plane(east, north, shape))
+    steep = math.degrees(math.atan(math.hypot(east, north) / 10))
+    falls = (180 + 45 * turn) % 360
+    np.testing.assert_allclose(Slope(edges=True)(tile).slope.values, steep, rtol=1e-6)
+    np.testing.assert_allclose(Aspect(edges=True)(tile).aspect.values, falls, rtol=1e-6)
+    lit = Hillshade(edges=True, azimuth=falls, altitude=90 - steep)(tile).hillshade.values
+    np.testing.assert_allclose(lit, 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("missing", range(2, 2**8 - 1, 7))
+def test_holes_in_a_plane(missing):
+    gone = [i for k, i in enumerate((0, 1, 2, 3, 5, 6, 7, 8)) if missing >> k & 1]
+    # the plane is told where two lines through the middle have a neighbour
+    lines = {min(i, 8 - i) for i in range(9) if i != 4 and i not in gone}
+    heights = plane(3, 4, (3, 3))
+    heights.flat[gone] = np.nan
+    found = float(Slope(edges=True)(dem_tile(heights)).slope[1, 1])
+    wanted = math.degrees(math.atan(0.5))
+    if len(lines) > 1:
+        assert found == pytest.approx(wanted, rel=1e-6)
+    else:
+        assert found < wanted
+
+
+def test_a_single_row_keeps_what_it_shows():
+    row = dem_tile(plane(10, 0, (1, 4)))
+    np.testing.assert_allclose(Slope(edges=True)(row).slope.values, 45, rtol=1e-6)
 
 
 def test_heights_above_8_km_do_not_overflow_int16():
@@ -152,6 +182,18 @@ def test_degrees_are_refused_where_metres_are_needed(op):
         op(no_crs)
 
 
+def test_whole_metres_become_floats_before_they_are_interpolated():
+    box = GeoBox((5, 6), Affine(0.001, 0, 10.5, 0, -0.001, 46.5), "EPSG:4326")
+    tile = tile_from_arrays({"dem": np.ones((5, 6), np.int16)}, box)
+    for op in (Slope(), TPI(500.0)):
+        with pytest.raises(
+            TileError, match=r"put ToFloat32\(\) and Reproject\('EPSG:32632', method='cubic'\)"
+        ):
+            op(tile)
+        with pytest.raises(TileError, match=r"put Reproject\('EPSG:32632', method='cubic'\)"):
+            op(tile.astype(np.float32))
+
+
 def test_pixels_need_no_metres():
     heights = np.arange(30, dtype=np.float32).reshape(5, 6)
     box = GeoBox((5, 6), Affine(0.001, 0, 10.5, 0, -0.001, 46.5), "EPSG:4326")
@@ -204,6 +246,21 @@ def test_position_by_hand():
     spec = TileSpec.of(dem_tile(plane(1, 1), pixel=(5.0, -10.0)))
     footprint = compile(TPI(21), spec).footprint
     assert (footprint.y, footprint.x) == (2, 4)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3, 0.7])
+def test_radii_on_decimal_grids_reach_their_last_ring(step):
+    heights = np.zeros((7, 7))
+    heights[3, 6] = 1.0  # three pixels away: 0.3 / 0.1 is 2.9999999999999996 in floats
+    tile = dem_tile(heights, pixel=(step, -step))
+    radius = float(f"{3 * step:.12g}")
+    assert float(TPI(radius)(tile).tpi[3, 3]) == pytest.approx(-1 / 28)
+    in_metres, in_pixels = TPI(radius)(tile).tpi, TPI(3, "pixels")(tile).tpi
+    np.testing.assert_array_equal(in_metres, in_pixels)
+    ring = TPI(radius, inner=float(f"{2 * step:.12g}"))(tile).tpi
+    np.testing.assert_array_equal(ring, TPI(3, "pixels", inner=2)(tile).tpi)
+    pit = dem_tile(-heights, pixel=(step, -step))
+    assert float(RelativeElevation(radius)(pit).relative_elevation[3, 3]) == 1
 
 
 def test_a_large_radius_is_affordable():

@@ -29,6 +29,7 @@ def files(tmp_path):
     write_tile(b.assign_attrs(a.attrs), tmp_path / "b" / "{band}.tif")
     write_tile(maps, tmp_path / "map.tif")
     write_tile(maps.rename(scl="other"), tmp_path / "other.tif")
+    write_tile((maps.scl > 4).astype("u1").to_dataset(name="mask"), tmp_path / "mask.tif")
     write_tile(a.isel(x=slice(0, 30)), tmp_path / "small" / "{band}.tif")
     return tmp_path
 
@@ -48,6 +49,23 @@ def test_two_maps(files, capfd):
     assert code == 0 and "overall accuracy" in out and "kappa 1" in out, err
 
 
+def test_maps_are_compared_by_class_unless_told_otherwise(files, capfd):
+    code, out, err = call(capfd, "compare", files / "map.tif", files / "other.tif")
+    assert code == 0 and "overall accuracy" in out and "mean iou" in out and "rmse" not in out, err
+
+
+def test_overlaps_by_class(files, capfd):
+    args = ("compare", files / "map.tif", files / "other.tif", "--metrics", "iou")
+    code, out, err = call(capfd, *args)
+    assert code == 0 and "iou of class 4 vegetation" in out and "mean iou" in out, err
+    assert "kappa" not in out
+    _, out, _ = call(capfd, *args, "--json")
+    told = json.loads(out)["bands"]["scl"]["iou"]
+    assert told["mean_iou"] == 1 and len(told["iou"]) == len(told["classes"]) and told["labels"]
+    _, out, _ = call(capfd, "compare", files / "mask.tif", files / "mask.tif", "--metrics", "iou", "--json")
+    assert json.loads(out)["bands"]["mask"]["iou"]["iou"] == 1
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -56,6 +74,7 @@ def test_two_maps(files, capfd):
         (("compare", "a", "b", "--metrics", "rsme"), ["did you mean 'rmse'"]),
         (("compare", "a", "b", "--bands", "rad"), ["did you mean 'red'"]),
         (("compare", "a", "map.tif"), ["band in both"]),
+        (("compare", "map.tif", "map.tif", "--metrics", "rmse"), ["holds classes", "--metrics confusion"]),
     ],
     ids=lambda value: " ".join(value),
 )

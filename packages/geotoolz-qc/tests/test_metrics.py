@@ -254,6 +254,51 @@ def test_class_maps_of_two_tiles() -> None:
     assert ConfusionMatrix()(a, a) == found["confusion"]
 
 
+CLASSES = {"flag_values": [1, 2, 3], "flag_meanings": "water field town", "quantity": "flags"}
+
+
+def class_map(values: list[int], **attrs: Any) -> xr.Dataset:
+    ds = tile(cls=np.array(values, "u1"))
+    ds["cls"].attrs.update({**CLASSES, **attrs})
+    return ds
+
+
+def test_contradicting_meanings_are_refused() -> None:
+    a, b = class_map([1, 2, 2]), class_map([1, 2, 3], flag_meanings="water town field")
+    for metric in (ConfusionMatrix(), IoU()):
+        with pytest.raises(QuantityError, match=r"2 is 'field' in predicted and 'town' in truth.*renumber"):
+            metric(a, b)
+        with pytest.raises(QuantityError, match="do not mean the same"):
+            compare(a, b, [metric])
+    assert ConfusionMatrix()(a, class_map([1, 2, 3], flag_meanings="Water Field TOWN")).n == 3
+    bare = tile(cls=np.array([1, 2, 3], "u1"))  # says nothing, and contradicts nothing
+    assert ConfusionMatrix()(bare, a).labels == ("water", "field", "town")
+
+
+def test_classes_are_no_measurements() -> None:
+    a, b = class_map([1, 2, 2, 1]), class_map([1, 2, 3, 2])
+    for metric in (RMSE(), MAE(), Bias(), R2()):
+        with pytest.raises(QuantityError, match=r"'cls' holds classes.*ConfusionMatrix\(\) or IoU"):
+            metric(a, b)
+    with pytest.raises(QuantityError, match="'cls' holds classes"):
+        compare(a, b)
+    with pytest.raises(QuantityError, match="'cls' holds classes"):
+        compare(a, b, [RMSE()], bands=["cls"])
+    with pytest.raises(QuantityError, match="'cls' holds classes"):
+        RMSE()(tile(cls=np.ones(4, "u1")), b)
+    assert float(IoU()(a, b)) == 0.5 and float(IoU(positive=2)(a, b)) == 1 / 3
+    beside = a.assign(tile(red=np.array([0.5, 0.25, 0.5, 0.5])).data_vars)
+    assert IoU()(beside, beside).iou == 1 and RMSE()(beside, beside) == 0
+
+
+def test_a_confusion_is_told_in_words() -> None:
+    a, b = class_map([1, 2, 2, 1]), class_map([1, 2, 3, 2])
+    lines = str(compare(a, b, [ConfusionMatrix(), IoU()])).splitlines()
+    assert lines[0].startswith("cls: overall accuracy 0.5, kappa ") and "iou 0.5" in lines[0]
+    assert "rows are true, columns predicted" in lines[0]
+    assert lines[1].split() == ["water", "field", "town"] and lines[3].split() == ["field", "1", "1", "0"]
+
+
 def test_different_grids_and_dates_are_refused() -> None:
     a = tile(red=np.ones((2, 2)))
     for other in (tile(shift=5, red=np.ones((2, 2))), tile(red=np.ones((2, 3)))):

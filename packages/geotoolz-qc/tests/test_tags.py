@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def test_a_batch_writes_the_tag(tmp_path: Path, monkeypatch: Any, above: int) ->
     assert not report.failed
     (path,) = (tmp_path / "out").glob("*.tif")
     assert names(gz.open_tile(path).attrs) == NAMES
+    told = [text.partition(":")[0] for text in report.rows[0].warnings]
+    assert told == ["tagged", "tagged"]  # the report shows them
+    (item,) = (tmp_path / "out" / "items").glob("*.json")
+    found = json.loads(item.read_text())["properties"]
+    assert [text.partition(":")[0] for text in found["geotoolz:qc_failed"]] == NAMES
 
 
 def test_a_lazy_tile_is_refused() -> None:

@@ -65,18 +65,20 @@ def _some(text: str, **bands: Any) -> Any:
         ("a + None", 5, "'None', which is no number"),
         ("...", 1, "'Ellipsis'"),
         ("a * 1j", 5, "'1j'"),
-        ("a // b", 1, "'a // b'"),
-        ("a % 2", 1, "'a % 2'"),
-        ("a @ b", 1, "'a @ b'"),
-        ("~a", 1, "'~a'"),
-        ("a & b", 1, "'a & b'"),
+        ("a // b", 3, "the operator '//'"),
+        ("a % 2", 3, "the operator '%'"),
+        ("a @ b", 3, "the operator '@'"),
+        ("~a", 1, "the operator '~'"),
+        ("a * ~(a > 1)", 5, "the operator '~'"),
+        ("a & b", 3, "the operator '&'"),
+        ("  ä + ((a) ^ (b))", 12, "the operator '^'"),
         ("a < b", 1, "a condition"),
         ("a + (a < b)", 6, "a condition"),
         ("where(a, 1, 2)", 7, "a number"),
         ("where(a < b, a < b, 2)", 14, "a condition"),
         ("where(not a, 1, 2)", 11, "a number"),
-        ("where(a in b, 1, 2)", 7, "'a in b'"),
-        ("where(a is b, 1, 2)", 7, "'a is b'"),
+        ("where(a in b, 1, 2)", 9, "the operator 'in'"),
+        ("where(a < b is  not b, 1, 2)", 13, "the operator 'is  not'"),
         ("where(a < b, 1)", 1, "where() with other arguments"),
         ("sqrt(a, b)", 1, "sqrt() with other arguments"),
         ("sqrt(x=a)", 1, "sqrt() with other arguments"),
@@ -116,6 +118,15 @@ def test_everything_else_is_refused_by_column(text: str, column: int | None, fou
         assert f"column {column}:" in error.found, error.found
     assert error.expected
     assert pickle.loads(pickle.dumps(error)).found == error.found
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [("a ^ 2", r"use \*\*"), ("a & b", "use and"), ("(a > 1) | b", "use or"), ("~a", "use not")],
+)
+def test_operators_of_other_languages_are_told_what_to_write(text: str, instead: str) -> None:
+    with pytest.raises(ParameterError, match=instead):
+        parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n"])

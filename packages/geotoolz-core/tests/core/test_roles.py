@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geotoolz.core import MissingVariableError, TileSpec, VarSpec
-from geotoolz.core._sensors import SENSOR_BANDS, bands_of, common_name
+from geotoolz.core._sensors import SENSOR_BANDS, bands_of, common_name, sensor_of
 
 
 def spec(*names: str, platform: object = "sentinel-2a") -> TileSpec:
@@ -54,6 +54,24 @@ def test_found(have: tuple[str, ...], platform: object, role: str, found: str) -
 )
 def test_not_found(have: tuple[str, ...], platform: object, role: str) -> None:
     assert spec(*have, platform=platform).lookup(role) is None
+
+
+@pytest.mark.parametrize("platform", ["landsat-4", "LANDSAT_5"])
+@pytest.mark.parametrize(
+    "more", [{"instrument": "mss"}, {"tile_id": "LM05_L1TP_008059_19900701_20200825_02_T2"}]
+)
+def test_mss_on_a_satellite_that_has_tm_too(platform: str, more: dict[str, str]) -> None:
+    bands = {f"B{i}": VarSpec(dtype=np.dtype("u1"), nodata=0) for i in (1, 2, 3, 4)}
+    tile = TileSpec(bands, {"y": 2, "x": 2}, attrs={"platform": platform, **more})
+    found = {role: tile.lookup(role) for role in ("blue", "green", "red", "nir", "nir08", "swir16")}
+    assert found == {"blue": None, "green": "B1", "red": "B2", "nir": "B3", "nir08": "B4", "swir16": None}
+    thematic = TileSpec(bands, {"y": 2, "x": 2}, attrs={"platform": platform, "instrument": "tm"})
+    assert thematic.lookup("red") == "B3" and thematic.lookup("nir") == "B4"
+
+
+def test_only_landsat_4_and_5_have_two_sensors() -> None:
+    assert sensor_of({"platform": "landsat-7", "instrument": "mss"}) == "landsat-7"
+    assert sensor_of({}) == "" and sensor_of({"tile_id": "LM05_L1TP"}) == ""
 
 
 def test_error_names_who_what_and_the_nearest() -> None:

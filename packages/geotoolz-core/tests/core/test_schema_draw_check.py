@@ -16,6 +16,7 @@ from geotoolz.core import (
     SEGMENTED,
     Branch,
     Finding,
+    Merge,
     Raise,
     Sequential,
     Switch,
@@ -26,6 +27,7 @@ from geotoolz.core import (
     check,
     draw,
 )
+from geotoolz.core.testing import simulate_scene
 from geotoolz.radiometry import BoxMean, DNToReflectance, MinMax, PercentileClip, SelectBands
 
 Make = Callable[..., xr.Dataset]
@@ -177,3 +179,10 @@ def test_no_pixel_is_read(make: Make) -> None:
         lambda a: pytest.fail("read"), dtype="f4", meta=np.empty((0, 0), "f4")
     )
     assert check(BoxMean(1), ds.assign(red=(("y", "x"), untouchable))) == ()
+
+
+def test_a_join_is_checked_on_tiles_by_name() -> None:
+    tiles = {"a": simulate_scene((8, 8), bands=("red",)), "b": simulate_scene((9, 8), bands=("nir",))}
+    (finding,) = check(Merge(), tiles)
+    assert finding.level == "error" and "lies on another grid" in finding.message
+    assert check(Merge(), {"a": tiles["a"], "b": tiles["a"][["red"]].rename(red="nir")}) == ()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from geotoolz.core import ParameterError, QuantityError
-from geotoolz.io._bands import TABLES, identify
-from geotoolz.io._product import Product
+from geotoolz.io._bands import TABLES, band_of_asset, identify
+from geotoolz.io._product import Product, baseline_number, from_identifier
 from geotoolz.io._radiometry import Declared, check_offset, decide
 
 RED = TABLES["sentinel-2"]["red"]
@@ -139,6 +139,56 @@ def test_raw_attributes_say_how_to_scale():
 )
 def test_provider_keys(platform, keys, name):
     assert {identify(key, platform).name for key in keys} == {name}
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        ("5.0", 500), (5.1, 510), (4.0, 400), ("05.09", 509), ("05.00.0", 500), ("N0500", 500), (10.0, 1000),
+        ("", None), (None, None), (float("nan"), None),
+    ],
+)  # fmt: skip
+def test_baselines_are_read_however_they_are_written(told, number):
+    assert baseline_number(told) == number
+
+
+def test_a_baseline_that_is_none_is_refused_unless_the_offset_is_given():
+    with pytest.raises(QuantityError, match="baseline 'latest' cannot be read"):
+        decide(s2(baseline="latest", when="2023-01-01T00:00:00Z"), RED, Declared())
+    assert decide(s2(baseline="latest"), RED, Declared(), -1000.0).add == pytest.approx(-0.1)
+    assert decide(s2(baseline="latest", offset_applied=True), RED, Declared()).add == 0.0
+
+
+@pytest.mark.parametrize(
+    "name", ["LM05_L1TP_008059_19900701_20200825_02_T2", "LM04_L1TP_008059_19900701_20200825_02_T2"]
+)
+def test_mss_is_not_tm(name):
+    product = Product(tile_id=name, **from_identifier(name))
+    assert (product.platform, product.instrument) == (f"landsat-{name[3]}", "mss")
+    names = {key: identify(key, product.sensor).name for key in ("B1", "B2", "B3", "B4")}
+    assert names == {"B1": "green", "B2": "red", "B3": "nir", "B4": "nir08"}
+    assert identify("B5", product.sensor) is None
+    assert from_identifier("LM50080591990182AAA03")["instrument"] == "mss"
+    assert from_identifier("LT05_L1TP_008059_19900701_20200825_02_T1")["instrument"] == "tm"
+    # the USGS calls them nir08 and nir09
+    assert [band_of_asset(key, "", product.sensor).sensor_name for key in ("nir08", "nir09")] == ["B3", "B4"]
+
+
+@pytest.mark.filterwarnings("error::geotoolz.io.MetadataWarning")
+def test_reading_sentinel_2_without_baseline_and_date_warns(tmp_path):
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    from geotoolz.core import tile_from_arrays
+    from geotoolz.io import MetadataWarning, forget_notices, open_tile, write_cog
+
+    forget_notices()
+    box = GeoBox((16, 16), Affine(10, 0, 5e5, 0, -10, 5e6), "EPSG:32633")
+    ds = tile_from_arrays({"red": np.full((16, 16), 1500, "u2")}, box, nodata={"red": 0})
+    path = tmp_path / "S2A_33TWL_L2A_B04.tif"
+    write_cog(ds, path, variable="red")
+    with pytest.raises(MetadataWarning, match=r"no processing baseline and no offset.*unknown"):
+        open_tile(path)
 
 
 def test_one_scale_does_not_fit_the_scenes_of_tm_and_etm():

@@ -17,8 +17,10 @@ from odc.geo.geobox import GeoBox
 from geotoolz.core import ParameterError, Sequential, TileError, TileSpec, WriteError
 from geotoolz.core._grid import tile_from_arrays
 from geotoolz.core.testing import simulate_scene
+from geotoolz.indices import NDVI
 from geotoolz.io import WriteCOG, open_tile, open_zarr, stac_classes, write_tile, write_zarr
 from geotoolz.io._flags import flag_attrs
+from geotoolz.viz import Colormap
 
 BOX = GeoBox((150, 170), Affine(10, 0, 500_000, 0, -10, 5_000_000), UTM33)
 
@@ -147,6 +149,18 @@ def test_several_kinds_in_one_file_are_refused(tile, tmp_path):
     with pytest.raises(TileError, match="several kinds"):
         sink.check_tile(TileSpec.of(tile), ("red", "ndvi"))
     assert not any(tmp_path.iterdir())
+
+
+def test_several_kinds_are_told_with_all_variables(tmp_path):
+    tile = simulate_scene((16, 16), bands=("red", "nir"))
+    pipeline = Sequential([NDVI(), Colormap("ndvi", limits=(0, 1)), WriteCOG(tmp_path / "x.tif")])
+    text = (
+        r"hold 5 variables of several kinds \(.*ndvi: float32, no-data nan.*\).*"
+        r"bands=\('red', 'green', 'blue', 'alpha'\)"
+    )
+    with pytest.raises(TileError, match=text) as caught:
+        pipeline(tile)
+    assert "red, green, blue, alpha: uint8, no-data None" in caught.value.found
 
 
 def test_what_the_pipeline_created_is_written(tile, tmp_path):

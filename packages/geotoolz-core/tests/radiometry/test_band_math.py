@@ -98,6 +98,10 @@ def test_configuration_is_text_and_safe_in_the_sandbox() -> None:
         (lambda: BandMath({"a": "red", "b": "nir["}), "formula 'nir\\['"),
         (lambda: BandMath(""), "no formula"),
         (lambda: BandMath({}), "no formula"),
+        (lambda: BandMath(), r"no formula; expected one at least; BandMath\("),
+        (lambda: BandMath(name="x"), "no formula.*name='x'"),
+        (lambda: BandMath(None, name="x"), "no formula"),  # type: ignore[arg-type]
+        (lambda: BandMath("nir ^ 2"), r"column 5: the operator '\^'.*use \*\*"),
         (lambda: BandMath({"a": "red"}, name="b"), "name='b' beside a mapping"),
         (lambda: BandMath("red", variables={"nir": "red"}), "variables has 'nir'; expected red"),
         (lambda: BandMath("red", constants={"k": 1.0}), "constants has 'k'"),

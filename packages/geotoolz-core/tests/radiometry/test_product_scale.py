@@ -45,6 +45,60 @@ def test_sentinel_2_by_its_baseline(one: One, baseline: str, offset: float, leve
     assert out.attrs["offset_source"] == f"baseline {baseline}"
 
 
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [(5.0, 0.05), (5.1, 0.05), (4.0, 0.05), ("5.0", 0.05), ("05.00.0", 0.05), (3.1, 0.15), ("2.4", 0.15)],
+)
+def test_a_baseline_that_became_a_number(one: One, baseline: Any, expected: float) -> None:
+    # the date says the opposite, and does not count
+    when = "2020-06-01T10:00:00Z" if expected == 0.05 else "2023-06-01T10:00:00Z"
+    ds = one(np.array([[1500]], "u2"), 0, DN, **S2, processing_baseline=baseline, datetime=when)
+    assert value_of(ds) == pytest.approx(expected)
+    assert DNToReflectance().plan(TileSpec.of(ds)).notes == ()
+
+
+@pytest.mark.parametrize("baseline", ["new", "2023-01-01", "05-09", "N"])
+def test_a_baseline_that_cannot_be_read_is_refused(one: One, baseline: str) -> None:
+    ds = one(np.array([[1500]], "u2"), 0, DN, **S2, processing_baseline=baseline, datetime="2023-06-01")
+    with pytest.raises(QuantityError, match=f"baseline '{baseline}' cannot be read.*'05.09'"):
+        DNToReflectance()(ds)
+    assert value_of(ds, scale=1e-4, offset=-0.1) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("told", "expected"), [("N0500", 0.05), ("N0301", 0.15)])
+def test_the_products_name_tells_the_baseline(one: One, told: str, expected: float) -> None:
+    # a reprocessed scene of 2018 has the offset, whatever its date
+    name = f"S2A_MSIL2A_20180801T094549_{told}_R079_T33TWL_20230820T124817"
+    ds = one(np.array([[1500]], "u2"), 0, DN, **S2, tile_id=name, datetime="2018-08-01T09:45:49Z")
+    assert value_of(ds) == pytest.approx(expected)
+    assert value_of(ds.assign_attrs(processing_baseline="04.00")) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("product", ["HLS.S30.T33TWL.2023232T094549.v2.0", "HLS.L30.T33TWL.2023232T094549.v2.0"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"platform": "sentinel-2a", "processing_level": "L2A", "processing_baseline": "05.09"},
+        {"platform": "landsat-8", "processing_level": "L2SP"},
+        {"platform": "landsat-9", "processing_level": "L1TP", "datetime": "2023-08-20"},
+    ],
+)
+def test_hls_has_one_scale_and_no_offset(one: One, product: str, more: dict[str, Any]) -> None:
+    out = DNToReflectance()(one(np.array([[-9999, 1500]], "i2"), None, DN, tile_id=product, **more)).red
+    assert np.isnan(out.values[0, 0]) and out.values[0, 1] == np.float32(0.15)
+    assert out.attrs["quantity"] == "surface_reflectance" and out.attrs["offset_source"] == "HLS"
+
+
+def test_without_baseline_and_date_nothing_is_guessed(one: One) -> None:
+    ds = one(np.array([[1500]], "u2"), 0, DN, **S2)
+    with pytest.raises(QuantityError, match=r"neither a processing baseline nor a date.*processing_baseline"):
+        DNToReflectance()(ds)
+    assert value_of(ds.assign_attrs(processing_baseline="05.09")) == pytest.approx(0.05)
+    assert value_of(ds.assign_attrs(boa_offset_applied=True)) == pytest.approx(0.15)
+    assert value_of(ds.assign_attrs(datetime="2023-06-01")) == pytest.approx(0.05)
+
+
 def test_what_was_shifted_already_is_not_shifted_again(one: One) -> None:
     ds = one(np.array([[1500]], "u2"), 0, DN, **S2, processing_baseline="05.09")
     assert value_of(ds) == pytest.approx(0.05)

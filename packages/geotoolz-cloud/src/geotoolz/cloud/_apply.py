@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.cloud import _kernels
+from geotoolz.cloud._decode import listed
 from geotoolz.core import (
     Call,
     Operator,
@@ -71,7 +72,7 @@ class ApplyMask(TileOperator):
     ----------
     mask : str or Operator
         Name of a bool variable, or an operator that adds one (`MaskFromSCL`, `MaskFromQABits`).
-    bands : sequence of str, optional
+    bands : str or sequence of str, optional
         By default all bands that hold measurements.
 
     Raises
@@ -92,6 +93,10 @@ class ApplyMask(TileOperator):
 
     mask: str | Operator
     bands: tuple[str, ...] | None = None
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one band."""
+        return listed(values, "bands")
 
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit the mask's operator if there is one, then fill the bands."""

@@ -46,8 +46,8 @@ class BufferMask(Map):
     Parameters
     ----------
     distance : float
-        In metres on the map; 0 leaves the mask as it is. Web Mercator (EPSG:3857) stretches metres by
-        1/cos(latitude).
+        In metres on the map; 0, and less than a pixel, leave the mask as it is. Web Mercator
+        (EPSG:3857) stretches metres by 1/cos(latitude).
     mask : str
         Name of the bool variable.
     name : str, optional
@@ -96,9 +96,14 @@ class BufferMask(Map):
         distance = decimal_distance(self.distance)
         check_reach(float(distance / min(pixel.height, pixel.width)), f"distance={self.distance:g}")
         half_widths = disk(pixel, distance)
+        notes: tuple[str, ...] = ()
+        if self.distance and not half_widths.any():
+            size = f"{float(pixel.width):.0f} × {float(pixel.height):.0f} m"
+            notes = (f"distance={self.distance:g} m is less than a pixel ({size}): nothing grows",)
         text = f"within {self.distance:g} m of {mask}"
         return Plan(
             writes={self.name or mask: mask_spec(tile.variables[mask], text)},
             calls=(Call((mask,), (self.name or mask,), _grow, (half_widths,)),),
             footprint=Footprint(y=half_widths.size - 1, x=int(half_widths[0])),
+            notes=notes,
         )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from geotoolz.cloud import _combine_kernels
-from geotoolz.cloud._decode import mask_spec
+from geotoolz.cloud._decode import listed, mask_spec
 from geotoolz.core import Map, ParameterError, Plan, QuantityError, TileSpec
 
 _WORDS = {"any": "any of", "all": "all of", "not": "none of"}
@@ -37,7 +37,7 @@ class CombineMasks(Map):
 
     Parameters
     ----------
-    masks : sequence of str
+    masks : str or sequence of str
         Names of the variables, on one grid and with the same dims.
     how : {"any", "all", "not"}
         Flag a pixel where any mask is set, where all are, or where none is.
@@ -74,6 +74,10 @@ class CombineMasks(Map):
     name: str = "mask"
 
     kernel = staticmethod(_combined)
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one mask."""
+        return listed(values, "masks")
 
     def validate(self) -> None:
         """Check that there is something to combine."""

@@ -57,6 +57,11 @@ class Found:
         return repr(self.names[0]) if "" in self.variables else "the UDM2 bands"
 
 
+def listed(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return raw parameters in which one name alone is a list of one."""
+    return {key: (one,) if key in names and isinstance(one, str) else one for key, one in values.items()}
+
+
 def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> None:
     """Raise `ParameterError` for an unknown or missing flag."""
     names = tuple(known)

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from geotoolz.cloud import _kernels, _qa60
-from geotoolz.cloud._decode import check_choice, chosen_flags, decode_calls, find_layer, layer_calls
+from geotoolz.cloud._decode import (
+    check_choice,
+    chosen_flags,
+    decode_calls,
+    find_layer,
+    layer_calls,
+    listed,
+)
 from geotoolz.cloud._masks import Confidence, require_mask
 from geotoolz.core import Builder, Call, ParameterError, Plan, Reduce, State, TileSpec, flat_view
 
@@ -38,7 +45,7 @@ class CloudFraction(Reduce):
 
     Parameters
     ----------
-    flags : sequence of str, optional
+    flags : str or sequence of str, optional
         As in `MaskFromFlags`: by default those of ``cloud``, ``cirrus``, ``shadow`` that the product has.
     qa : str, optional
         Name of the quality layer's variable.
@@ -76,6 +83,10 @@ class CloudFraction(Reduce):
     min_confidence: Confidence | None = None
     mask: str | None = None
     band: str | None = None
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one flag."""
+        return listed(values, "flags")
 
     def validate(self) -> None:
         """Check flags and layer."""

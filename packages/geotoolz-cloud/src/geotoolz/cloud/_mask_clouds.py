@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geotoolz.cloud import _qa60
 from geotoolz.cloud._apply import mask_calls
-from geotoolz.cloud._decode import check_choice, chosen_flags, decode_calls, find_layer
+from geotoolz.cloud._decode import check_choice, chosen_flags, decode_calls, find_layer, listed
 from geotoolz.cloud._masks import Confidence
 from geotoolz.core import Map, Plan, QuantityError, State, TileSpec, VarSpec, chosen_bands
 
@@ -30,13 +30,13 @@ class MaskClouds(Map):
 
     Parameters
     ----------
-    flags : sequence of str, optional
+    flags : str or sequence of str, optional
         What to mask; by default those of ``cloud``, ``cirrus`` and ``shadow`` that the product has (what it
         lacks is told by `check`). Further ``snow``, ``water``, ``dilated``, ``cloud_medium``, … where the
         product has them; ``nodata`` and ``saturated`` (SCL 0 and 1) clear the swath's ragged edge.
         ``cloud`` is SCL 8 and 9, QA_PIXEL bit 3, QA60 bit 10. A flag that the product does not have is
         an error.
-    bands : sequence of str, optional
+    bands : str or sequence of str, optional
         By default all bands that hold measurements.
     qa : str, optional
         Name of the layer's variable, if several could be meant or its name is another one.
@@ -75,6 +75,10 @@ class MaskClouds(Map):
     qa: str | None = None
     layer: str | None = None
     min_confidence: Confidence | None = None
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one flag, or band."""
+        return listed(values, "flags", "bands")
 
     def validate(self) -> None:
         """Check flags and layer."""

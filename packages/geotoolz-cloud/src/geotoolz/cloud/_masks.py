@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from geotoolz.cloud import _qa60
 from geotoolz.cloud._decode import (
@@ -13,6 +13,7 @@ from geotoolz.cloud._decode import (
     decode_calls,
     find_layer,
     layer_calls,
+    listed,
     mask_spec,
 )
 from geotoolz.cloud._products import SCL, flags_fill
@@ -37,7 +38,7 @@ class MaskFromFlags(Map):
 
     Parameters
     ----------
-    flags : sequence of str, optional
+    flags : str or sequence of str, optional
         By default those of ``cloud``, ``cirrus`` and ``shadow`` that the product has. Further ``snow``,
         ``water``, ``nodata``, and what the product offers: ``dilated``, ``clear`` (QA_PIXEL), ``adjacent``,
         ``high_aerosol`` (Fmask, state_1km), ``haze``, ``haze_light``, ``haze_heavy`` (UDM2), ``cloud_high``,
@@ -86,6 +87,10 @@ class MaskFromFlags(Map):
     layer: str | None = None
     min_confidence: Confidence | None = None
     name: str = "mask"
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one flag."""
+        return listed(values, "flags")
 
     def validate(self) -> None:
         """Check flags and layer."""
@@ -178,7 +183,7 @@ class MaskFromSCL(Map):
 
     Parameters
     ----------
-    flags : sequence of str
+    flags : str or sequence of str
         ``cloud`` (8 and 9), ``cloud_medium``, ``cloud_high``, ``cirrus``, ``shadow``, ``snow``,
         ``water``, ``dark``, ``saturated``, ``vegetation``, ``bare``, ``unclassified``, ``nodata``.
     qa : str
@@ -206,6 +211,10 @@ class MaskFromSCL(Map):
     flags: tuple[str, ...] = ("cloud", "cirrus", "shadow")
     qa: Role = "scl"
     name: str = "mask"
+
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept one flag."""
+        return listed(values, "flags")
 
     def validate(self) -> None:
         """Check the flags."""

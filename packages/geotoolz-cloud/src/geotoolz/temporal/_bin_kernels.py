@@ -110,8 +110,8 @@ def chosen(values: Any, index: Any, empty: Any) -> Any:
 
 
 @kernel
-def best_dates(score: Any, valid: Any, bins: Any) -> Any:
-    """Return each bin's date of the highest score, the earlier of equal ones; −1 where none is valid."""
+def best_dates(score: Any, valid: Any, bins: Any, order: Any) -> Any:
+    """Return each bin's date of the highest score, the first in order of equal ones; −1 without any."""
     _, height, width = score.shape
     out = np.empty((bins.shape[0], height, width), np.int16)
     highest = np.empty(width)
@@ -120,7 +120,8 @@ def best_dates(score: Any, valid: Any, bins: Any) -> Any:
             line = out[b, y]
             highest[:] = -np.inf
             line[:] = -1
-            for t in range(bins[b, 0], bins[b, 1]):
+            for k in range(bins[b, 0], bins[b, 1]):
+                t = order[k]
                 row, usable = score[t, y], valid[t, y]
                 for x in range(width):
                     s = row[x]
@@ -182,9 +183,9 @@ def largest(*counts: Any) -> Any:
     return np.maximum.reduce(counts)
 
 
-def best(score: Any, valid: Any, bins: Bins) -> Any:
-    """Return the date of the highest score of each bin."""
-    return best_dates(contiguous(score), contiguous(valid), as_bins(bins))
+def best(score: Any, valid: Any, bins: Bins, order: tuple[int, ...]) -> Any:
+    """Return the date of the highest score of each bin; of equal ones the first in `order`."""
+    return best_dates(contiguous(score), contiguous(valid), as_bins(bins), np.array(order, np.int64))
 
 
 def counted(valid: Any, bins: Bins, flat: bool) -> Any:

@@ -12,7 +12,7 @@ from geotoolz.core import Call, Footprint, ParameterError, TileError, TileSpec, 
 from geotoolz.temporal import _bin_kernels as kernels
 from geotoolz.temporal._score_kernels import all_valid, ndvi
 from geotoolz.temporal._spectral import geometric_medians, medoid_dates
-from geotoolz.temporal._times import require_measurements, require_nodata, stacked_bands
+from geotoolz.temporal._times import date_order, require_measurements, require_nodata, stacked_bands
 
 Method = Literal["median", "mean", "max_ndvi", "geomedian", "medoid"]
 CHOOSING = ("max_ndvi", "medoid", "best_pixel")
@@ -40,6 +40,9 @@ class Collapse:
         First date of each bin and the one after its last.
     flat : bool
         Whether the dimension goes (there is one bin).
+    order : tuple of int
+        Positions from the earliest date to the latest, within their bins: of equal observations the
+        first is taken.
     """
 
     tile: TileSpec
@@ -48,6 +51,7 @@ class Collapse:
     bands: tuple[str, ...]
     bins: kernels.Bins
     flat: bool
+    order: tuple[int, ...]
 
     @classmethod
     def of(
@@ -63,7 +67,8 @@ class Collapse:
                 expected="two or more",
                 fix="method='median'",
             )
-        return cls(tile, label, method, found, bins or ((0, tile.sizes["time"]),), bins is None)
+        order = date_order(tile, label)
+        return cls(tile, label, method, found, bins or ((0, tile.sizes["time"]),), bins is None, order)
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -122,14 +127,15 @@ class Collapse:
             return self._each_band(count)
         if self.method == "geomedian":
             dtypes = tuple(kernels.float_type(self.tile.variables[name].dtype) for name in self.bands)
-            args = (self.nodata, self.bins, self.flat, dtypes, tolerance, _ROUNDS)
-            return (Call(self.bands, (*self.bands, count or "~count"), geometric_medians, args),)
+            settings = (self.nodata, self.bins, self.flat, dtypes, tolerance, _ROUNDS)
+            return (Call(self.bands, (*self.bands, count or "~count"), geometric_medians, settings),)
         if self.method == "medoid":
             found = (_INDEX, count or "~count")
-            first = Call(self.bands, found, medoid_dates, (self.nodata, self.bins, self.flat))
+            args = (self.nodata, self.bins, self.flat, self.order)
+            first = Call(self.bands, found, medoid_dates, args)
             return (first, *self._taken(date))
         score = self._vegetation(red, nir) if self.method == "max_ndvi" else scoring
-        best = Call((_SCORE, _VALID), (_INDEX,), kernels.best, (self.bins,))
+        best = Call((_SCORE, _VALID), (_INDEX,), kernels.best, (self.bins, self.order))
         counted = Call((_VALID,), (count,), kernels.counted, (self.bins, self.flat)) if count else None
         return (*score, best, *((counted,) if counted else ()), *self._taken(date))
 
@@ -154,7 +160,7 @@ class Collapse:
         names = (self.tile.find(red, self.label), self.tile.find(nir, self.label))
         stacked_bands(self.tile, names, self.label)
         require_physical(self.tile, names, self.label)
-        return self.valid(*names), Call(names, (_SCORE,), ndvi)
+        return self.valid(*names), Call((_VALID, *names), (_SCORE, _VALID), ndvi)
 
     def score(
         self, quality: tuple[str, ...], args: tuple[Any, ...], footprint: Footprint

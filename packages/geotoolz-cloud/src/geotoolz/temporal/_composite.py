@@ -8,7 +8,7 @@ from typing import Any, Literal
 from geotoolz.cloud._metric import check_reach, decimal_distance, pixel_in_metres
 from geotoolz.core import ALL, Call, Footprint, Map, ParameterError, Plan, Role, TileSpec
 from geotoolz.temporal._collapse import Collapse, check_method
-from geotoolz.temporal._times import days, interval_attrs, parsed, stacked_bands, times_of
+from geotoolz.temporal._times import days, parsed, several_dates_attrs, stacked_bands, times_of
 
 
 class Composite(Map):
@@ -24,15 +24,19 @@ class Composite(Map):
       `tolerance` × the harmonic mean distance; exact where the median is an observation. Of two
       observations it is their mean.
     - ``medoid``: the observation with the least sum of distances to the others.
-    - ``max_ndvi``: the observation of the highest NDVI.
+    - ``max_ndvi``: the observation of the highest NDVI. A date whose NDVI is not in −1 … 1, or whose
+      red and nir sum to 0 or less (noise over dark ground), is no observation of that pixel, and a pixel
+      that has only such dates is no-data, with a count of 0.
     - ``best_pixel``: the observation of the highest score. The score is the sum of those terms that are
       asked for: the variable `quality` (its negative with ``prefer="lowest"``);
       ``exp(−½ (days from target_date / date_width)²)``; and ``min(d / clear_distance, 1)`` with the
       distance ``d`` in metres to the nearest pixel without data on that date.
 
     An observation of the last four is a date with data in all chosen bands (and in those that score it);
-    for ``geomedian`` and ``medoid`` infinite values are no data. Of equal ones the earliest is taken.
-    Sums run over the dates in order, in float64. Dates may be in any order, and several may be equal.
+    for ``geomedian`` and ``medoid`` infinite values are no data. Of equal ones that of the earliest
+    date is taken, and of one date that of the first position. Sums run over the positions in order, in
+    float64. Dates may be in any order, and several may be equal; a stack without a coordinate ``time``
+    is taken to be in order, and a coordinate that holds no dates is refused, by every method.
 
     Reads the chosen bands ``(time, y, x)``; writes them as ``(y, x)``: for ``median``, ``mean`` and
     ``geomedian`` as float32 (float64 for bands of float64 and integers of 32 bits and more) with NaN for
@@ -42,9 +46,11 @@ class Composite(Map):
     the dates.
 
     Looks along time; with `clear_distance` also that far in space. The dimension ``time`` is gone
-    afterwards, with all coordinates along it (sun angles of single dates mean nothing for
-    a composite) and all variables along it that were not chosen. The tile's attributes
-    ``start_datetime`` and ``end_datetime`` say which dates it is made of; ``datetime`` becomes the start.
+    afterwards, with all coordinates along it and all variables along it that were not chosen. The tile's
+    attributes ``start_datetime`` and ``end_datetime`` say which dates it is made of, ``datetime`` is the
+    start, and ``tile_id`` ends in ``_`` and the method: a composite does not pass for one of its scenes.
+    The attributes ``sun_elevation``, ``sun_azimuth`` and ``processing_baseline`` hold for single dates and
+    are gone, and so is ``platform`` where a coordinate of that name tells several along time.
 
     Parameters
     ----------
@@ -75,8 +81,8 @@ class Composite(Map):
     ------
     TileError
         If there is no ``time`` dimension, a band does not lie along it or holds flags, an integer band
-        from which observations are chosen has no no-data value, or `target_date` is given and the stack
-        has no dates.
+        from which observations are chosen has no no-data value, the coordinate ``time`` holds
+        something else than dates, or `target_date` is given and the stack has no dates.
     MissingVariableError
         If the tile lacks a band.
     QuantityError
@@ -151,7 +157,7 @@ class Composite(Map):
             drops=collapse.drops(writes),
             footprint=Footprint(time=ALL),
             coords={"time": None},
-            attrs=interval_attrs(tile),
+            attrs=several_dates_attrs(tile, self.method),
         )
 
     def _scoring(self, collapse: Collapse) -> tuple[Call, ...]:

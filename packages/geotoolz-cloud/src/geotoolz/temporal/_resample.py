@@ -9,7 +9,7 @@ import numpy as np
 from geotoolz.core import ALL, Coord, Footprint, Map, ParameterError, Plan, Role, TileError, TileSpec
 from geotoolz.temporal._calendar import Every
 from geotoolz.temporal._collapse import Collapse, check_method
-from geotoolz.temporal._times import ordered_times, parsed
+from geotoolz.temporal._times import ordered_times, parsed, several_dates_attrs
 
 _MOST_STEPS = 10_000
 
@@ -29,7 +29,8 @@ class ResampleTime(Map):
 
     Reads and writes the chosen bands ``(time, y, x)`` with their units, and `count` ``(time, y, x)``,
     uint16. Looks along time only. Variables and coordinates along time that are not chosen (flags,
-    sun angles of single dates) are gone: they have no value for a step.
+    sun angles of single dates) are gone: they have no value for a step. The tile's attributes become
+    those of several dates, as `Composite` says; ``tile_id`` ends in the step and the method.
 
     Parameters
     ----------
@@ -126,4 +127,5 @@ class ResampleTime(Map):
             drops=collapse.drops(writes),
             footprint=Footprint(time=ALL),
             coords={"time": Coord("time", steps, known)},
+            attrs=several_dates_attrs(tile, f"{self.every}_{self.method}", slice(edges[0], edges[-1])),
         )

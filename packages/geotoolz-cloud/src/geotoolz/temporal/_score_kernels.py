@@ -30,21 +30,24 @@ def all_valid(*arguments: Any) -> Any:
 
 
 @kernel
-def _ndvi(red: Any, nir: Any, out: Any) -> None:
+def _ndvi(red: Any, nir: Any, valid: Any, out: Any) -> None:
     dates, height, width = red.shape
     for t in range(dates):
         for y in range(height):
-            one, two, line = red[t, y], nir[t, y], out[t, y]
+            one, two, flags, line = red[t, y], nir[t, y], valid[t, y], out[t, y]
             for x in range(width):
                 r, n = np.float64(one[x]), np.float64(two[x])
-                line[x] = (n - r) / (n + r)  # 0/0 is NaN: no observation
+                v = (n - r) / (n + r)
+                # beyond -1 and 1 one of the two is negative: noise over dark ground, not plants
+                flags[x] &= (n + r > 0.0) & (v >= -1.0) & (v <= 1.0)
+                line[x] = v
 
 
-def ndvi(red: Any, nir: Any) -> Any:
-    """Return ``(nir − red) / (nir + red)`` in float64."""
-    out = np.empty(red.shape)
-    _ndvi(contiguous(red), contiguous(nir), out)
-    return out
+def ndvi(valid: Any, red: Any, nir: Any) -> tuple[Any, Any]:
+    """Return ``(nir − red) / (nir + red)`` in float64, and on which valid dates it lies in −1 … 1."""
+    out, usable = np.empty(red.shape), valid.copy()
+    _ndvi(contiguous(red), contiguous(nir), usable, out)
+    return out, usable
 
 
 @kernel

@@ -56,15 +56,16 @@ def geometric_medians(*arguments: Any) -> tuple[Any, ...]:
 def medoid_dates(*arguments: Any) -> tuple[Any, Any]:
     """Return the date of the medoid, and the number of observations.
 
-    The arguments are the bands, then no-data values, bins and `flat`; the dates keep their bins.
+    The arguments are the bands, then no-data values, bins, `flat` and the order of the dates, of which
+    the first of equal ones is taken; the dates keep their bins.
     """
-    *bands, nodata, bins, flat = arguments
+    *bands, nodata, bins, flat, order = arguments
     shape = (len(bins), *bands[0].shape[1:])
     index, count = np.empty(shape, np.int16), np.empty(shape, np.uint16)
-    edges = as_bins(bins)
+    edges, dates = as_bins(bins), np.array(order, np.int64)
 
     def treat(spectra: Any, y0: int, y1: int) -> None:
-        found, number = medoids(spectra, edges, _LANES)
+        found, number = medoids(spectra, edges, dates, _LANES)
         part = (len(bins), y1 - y0, shape[2])
         index[:, y0:y1], count[:, y0:y1] = found.reshape(part), number.reshape(part)
 

@@ -188,11 +188,12 @@ def weiszfeld(spectra: Any, bins: Any, tolerance: Any, rounds: Any, lanes: Any) 
 
 
 @compiled
-def _least(total: Any, weight: Any, start: Any, dates: Any, n: Any, out: Any, count: Any) -> None:
+def _least(total: Any, weight: Any, start: Any, order: Any, n: Any, out: Any, count: Any) -> None:
     """Write the date of the least sum of distances, and the number of observations."""
     for i in range(n):
         best, number, chosen = np.inf, 0, -1
-        for t in range(dates):
+        for k in range(order.size):
+            t = order[k] - start
             if weight[t, i] > 0.0:
                 number += 1
                 if total[t, i] < best:
@@ -202,10 +203,10 @@ def _least(total: Any, weight: Any, start: Any, dates: Any, n: Any, out: Any, co
 
 
 @kernel
-def medoids(spectra: Any, bins: Any, lanes: Any) -> Any:
+def medoids(spectra: Any, bins: Any, order: Any, lanes: Any) -> Any:
     """Return each bin's date whose spectrum has the least sum of distances to the others, and the count.
 
-    The earlier of equal ones; −1 without an observation.
+    The first in `order` of equal ones, which stays within the bins; −1 without an observation.
     """
     _, bands, pixels = spectra.shape
     out = np.empty((bins.shape[0], pixels), np.int16)
@@ -234,7 +235,6 @@ def medoids(spectra: Any, bins: Any, lanes: Any) -> Any:
                         d = np.sqrt(square[i]) if (use[i] > 0.0) & (also[i] > 0.0) else 0.0
                         here[i] += d
                         there[i] += d
-            _least(
-                total, weight, bins[k, 0], dates, n, out[k, first : first + n], count[k, first : first + n]
-            )
+            here, numbers = out[k, first : first + n], count[k, first : first + n]
+            _least(total, weight, bins[k, 0], order[bins[k, 0] : bins[k, 1]], n, here, numbers)
     return out, count

@@ -9,6 +9,9 @@ import numpy as np
 from geotoolz.core import ParameterError, TileError, TileSpec, VarSpec, chosen_bands, is_flags
 
 STACK = ("time", "y", "x")
+_OF_ONE_DATE = ("sun_elevation", "sun_azimuth", "processing_baseline")
+"""Attributes of a scene that mean nothing for several."""
+_ALL = slice(None)
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "ns")
 
 
@@ -81,7 +84,8 @@ def times_of(tile: TileSpec, needed_by: str) -> Any:
         raise TileError(
             f"{needed_by} found 'time' as {times.dtype}, beginning with {times[:1].tolist()}",
             expected="dates (datetime64)",
-            fix="tile.assign_coords(time=pandas.to_datetime([…]))",
+            # datetimes that end in Z become timezone-aware, which xarray keeps as objects
+            fix="tile.assign_coords(time=pandas.to_datetime([…], utc=True).tz_localize(None))",
         )
     missing = np.flatnonzero(np.isnat(times))
     if missing.size:
@@ -120,6 +124,21 @@ def ordered_times(tile: TileSpec, needed_by: str) -> Any:
     return times
 
 
+def date_order(tile: TileSpec, needed_by: str) -> tuple[int, ...]:
+    """Return the positions of a stack from the earliest date to the latest, equal dates as they stand.
+
+    A stack that has no coordinate ``time`` is in order as it is.
+
+    Raises
+    ------
+    TileError
+        If the coordinate holds no dates.
+    """
+    if "time" not in tile.coords:
+        return tuple(range(tile.sizes["time"]))
+    return tuple(np.argsort(times_of(tile, needed_by), kind="stable").tolist())
+
+
 def days(times: Any, since: Any = None) -> tuple[float, ...]:
     """Return times as days since one, by default the first, in float64."""
     steps = times - (times[0] if since is None else since)
@@ -142,13 +161,26 @@ def parsed(text: str, field: str) -> Any:
     return time
 
 
-def interval_attrs(tile: TileSpec) -> dict[str, Any]:
-    """Return what a tile made of several dates says of its time: start, end, and the start as its own."""
+def several_dates_attrs(tile: TileSpec, suffix: str, used: slice = _ALL) -> dict[str, Any]:
+    """Return what a tile made of several dates says of itself, so that it does not pass for one scene.
+
+    The interval, its start as its own time, and its id with a suffix; what holds for a single date
+    (`_OF_ONE_DATE`) goes, and without a coordinate ``time`` the time of the scene as well. `used` are the
+    positions that went in.
+    """
+    attrs: dict[str, Any] = {name: None for name in _OF_ONE_DATE if name in tile.attrs}
     known = tile.coords.get("time")
-    if known is None or known.values.dtype.kind != "M" or np.isnat(known.values).any():
-        return {}
-    start, end = iso(known.values.min()), iso(known.values.max())
-    return {"datetime": start, "start_datetime": start, "end_datetime": end}
+    if known is not None:
+        start, end = iso(known.values[used].min()), iso(known.values[used].max())
+        attrs.update(datetime=start, start_datetime=start, end_datetime=end)
+    elif "datetime" in tile.attrs:
+        attrs["datetime"] = None
+    platform = tile.coords.get("platform")
+    if platform is not None and "platform" in tile.attrs and len(set(platform.values.tolist())) > 1:
+        attrs["platform"] = None
+    if "tile_id" in tile.attrs:
+        attrs["tile_id"] = f"{tile.attrs['tile_id']}_{suffix}"
+    return attrs
 
 
 def _listed(positions: Any) -> str:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geotoolz.core._reduce import QC_FAILED
+
 from ._commit import OutputFile, commit, staging_folder, typed, write_atomic
 from ._fingerprint import Stamp
 from ._item import build_item
@@ -134,7 +136,16 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     clock = _Clock()
     made = compute_tile(_pipeline(task.pipeline), task, clock)
     statistics = _json_able(made.statistics)
-    facts = {"valid_share": made.valid_share, "masked_share": made.masked_share, "statistics": statistics}
+    failed = [str(text) for text in made.tile.attrs.get(QC_FAILED, ())]
+    for text in failed:
+        log.say("WARNING", f"tagged: {text}")
+        log.warnings.append(f"tagged: {text}")
+    facts: dict[str, Any] = {
+        "valid_share": made.valid_share,
+        "masked_share": made.masked_share,
+        "statistics": statistics,
+    }
+    facts[QC_FAILED] = failed
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
         with typed(layout.out):
             made.write(layout.out, staged)

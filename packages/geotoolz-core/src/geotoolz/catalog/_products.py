@@ -14,7 +14,7 @@ from geotoolz.catalog._probe import probe
 from geotoolz.catalog._rows import Problem, Row, dump_json
 from geotoolz.catalog._time import iso, parse_instant
 from geotoolz.core._errors import CatalogError, ParameterError
-from geotoolz.core._sensors import common_name
+from geotoolz.core._sensors import common_name, sensor_of
 
 _MTL_LINE = re.compile(r'^\s*(\w+)\s*=\s*"?([^"\n]*?)"?\s*$', re.M)
 _TAGS = ("datetime", "platform", "instrument", "processing_level", "processing_baseline")
@@ -68,7 +68,7 @@ def group_row(name: str, members: list[tuple[str, Path]]) -> tuple[Row, list[Pro
 def _files_row(name: str, members: list[tuple[str, Path]], facts: Row) -> tuple[Row, list[Problem]]:
     assets: dict[str, Any] = {}
     for band, path in members:
-        common = common_name(band, facts.get("platform")) or band.lower()
+        common = common_name(band, sensor_of(facts)) or band.lower()
         assets[common] = {
             "href": str(path),
             "roles": ["data"],

@@ -88,11 +88,11 @@ def check(op: Operator, tiles: Any, *, outputs: Iterable[str] | None = None) -> 
 
 
 def _each(op: Operator, tiles: Any) -> Iterable[Any]:
-    from geotoolz.core._graph import Graph
+    from geotoolz.core._graph import Graph, Join
 
     if isinstance(tiles, xr.Dataset | TileSpec):
         return [tiles]
-    if isinstance(op, Graph) and isinstance(tiles, dict):
+    if isinstance(op, Graph | Join) and isinstance(tiles, dict):
         return [tiles]
     return tiles  # type: ignore[no-any-return]
 
@@ -108,7 +108,7 @@ def _check_one(op: Operator, item: Any, wanted: tuple[str, ...] | None) -> list[
     try:
         spec = _spec_of(item)
         label = str(spec.attrs.get("tile_id", "")) if isinstance(spec, TileSpec) else ""
-        program = compile(op, spec, wanted)
+        program = compile(_joined(op, spec), spec, wanted)
     except GeotoolzError as error:
         path = getattr(error, "path", None) or ""
         return [Finding("error", path, _name_at(op, path), str(error), label)]
@@ -122,6 +122,16 @@ def _check_one(op: Operator, item: Any, wanted: tuple[str, ...] | None) -> list[
         )
         found.append(Finding(level, step.path, type(step.op).__name__, text, label))
     return found
+
+
+def _joined(op: Operator, spec: Any) -> Operator:
+    """Return a graph of a Join that is checked on tiles by name."""
+    from geotoolz.core._graph import Graph, Join
+
+    if not isinstance(op, Join) or isinstance(spec, TileSpec):
+        return op
+    names = tuple(spec)
+    return Graph(names, {"joined": {"operator": op, "inputs": names}}, {"": "joined"})
 
 
 def _name_at(op: Operator, path: str) -> str:

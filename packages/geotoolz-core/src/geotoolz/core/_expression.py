@@ -54,6 +54,12 @@ _COMPARE: Mapping[type[ast.cmpop], str] = {
 }
 _CONDITIONS = frozenset({*_COMPARE.values(), "and", "or", "not"})
 _ALLOWED = "numbers, names, + - * / **, parentheses and " + ", ".join(f"{name}()" for name in FUNCTIONS)
+_INSTEAD: Mapping[str, str] = {
+    "^": "use ** for powers",
+    "&": "use and between conditions: where(a > 0 and b > 0, 1, 0)",
+    "|": "use or between conditions: where(a > 0 or b > 0, 1, 0)",
+}
+"""What other languages write, and what is written here."""
 _FOLDED: Mapping[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -147,9 +153,19 @@ class _Reader:
 
     def column(self, node: ast.AST) -> int:
         """Return the column of a node, counted in letters of the text as it was given."""
+        return self._column_of_byte(getattr(node, "col_offset", 0))
+
+    def _column_of_byte(self, byte: int) -> int:
         lead = len(self.text) - len(self.text.lstrip())
-        before = self.text.lstrip().encode()[: getattr(node, "col_offset", 0)]
-        return lead + len(before.decode(errors="ignore")) + 1
+        return lead + len(self.text.lstrip().encode()[:byte].decode(errors="ignore")) + 1
+
+    def refuse_between(self, left: ast.expr, right: ast.expr, expected: str = _ALLOWED) -> Any:
+        """Refuse the operator between two operands."""
+        begin = left.end_col_offset or 0
+        between = self.text.lstrip().encode()[begin : right.col_offset].decode(errors="ignore")
+        sign = between.strip("() \t\r\n\f\v")
+        column = self._column_of_byte(begin) + between.find(sign)
+        return self.refuse(column, f"the operator {sign!r}", expected, _INSTEAD.get(sign, ""))
 
     def read(self) -> Tree:
         """Return the tree of the whole formula."""
@@ -162,12 +178,13 @@ class _Reader:
         try:
             parsed = ast.parse(_one_line(text), mode="eval")
         except SyntaxError as error:
-            self.refuse(error.offset or 1, f"this is no formula ({error.msg})")
+            lead = len(text) - len(text.lstrip())
+            self.refuse(lead + (error.offset or 1), f"this is no formula ({error.msg})")
         except (ValueError, RecursionError, MemoryError):  # NUL bytes, what the parser's stack cannot hold
             self.refuse(1, "Python's parser cannot read it")
         tree = self.build(parsed.body, 1)
         if tree[0] in _CONDITIONS:
-            self.refuse(1, "a condition", "a number", f"write where({text.strip()}, 1, 0)")
+            self.refuse(parsed.body, "a condition", "a number", f"write where({text.strip()}, 1, 0)")
         return tree
 
     def _require_flat(self, text: str) -> None:
@@ -239,7 +256,7 @@ class _Reader:
     def binary(self, node: ast.BinOp, depth: int) -> Tree:
         operation = _ARITHMETIC.get(type(node.op))
         if operation is None:
-            self.refuse(node, f"{ast.unparse(node)[:40]!r}")
+            return self.refuse_between(node.left, node.right)  # type: ignore[no-any-return]
         left, right = self.value(node.left, depth + 1), self.value(node.right, depth + 1)
         if operation == "pow" and right[0] == "num":
             require_exponent(right[1], self.refuse, node.right)
@@ -248,12 +265,12 @@ class _Reader:
     def unary(self, node: ast.UnaryOp, depth: int) -> Tree:
         if isinstance(node.op, ast.Not):
             return ("not", self.condition(node.operand, depth + 1))
+        if isinstance(node.op, ast.Invert):
+            self.refuse(node, "the operator '~'", fix="use not before a condition: where(not a > 0, 1, 0)")
         operand = self.value(node.operand, depth + 1)
         if isinstance(node.op, ast.UAdd):
             return operand
-        if isinstance(node.op, ast.USub):
-            return self.folded(node, ("neg", operand))
-        return self.refuse(node, f"{ast.unparse(node)[:40]!r}")  # type: ignore[no-any-return]
+        return self.folded(node, ("neg", operand))
 
     def call(self, node: ast.Call, depth: int) -> Tree:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -277,8 +294,9 @@ class _Reader:
 
     def comparison(self, node: ast.Compare, depth: int) -> Tree:
         values = [self.value(part, depth + 1) for part in (node.left, *node.comparators)]
-        if any(type(op) not in _COMPARE for op in node.ops):
-            self.refuse(node, f"{ast.unparse(node)[:40]!r}", "< <= > >= == !=")
+        for op, one, two in zip(node.ops, (node.left, *node.comparators), node.comparators, strict=False):
+            if type(op) not in _COMPARE:
+                self.refuse_between(one, two, "< <= > >= == !=")
         pairs = zip(node.ops, values[:-1], values[1:], strict=True)
         return _chained("and", [(_COMPARE[type(op)], one, two) for op, one, two in pairs])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,6 +13,7 @@ from geotoolz.core._specs import TileSpec, VarSpec
 FLAG_NAMES = frozenset(
     {"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"}
 )
+_BASELINE = re.compile(r"N?(\d{1,2})\.?\d\d?$")
 _SURFACE_LEVELS = ("L2A", "L2SP", "L2SR")
 
 
@@ -89,7 +91,8 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
     Raises
     ------
     QuantityError
-        For stretched values, for flags, and for digital numbers to which an offset applies.
+        For stretched values, for flags, and for digital numbers to which an offset applies, told or
+        known from Sentinel-2's processing baseline.
     """
     notes = []
     for name in names:
@@ -107,11 +110,36 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
                 expected="physical values",
                 fix=f"put {needed_by} before the stretch",
             )
+        if spec.quantity in ("dn", None):
+            _require_no_untold_offset(tile, name, spec, needed_by)
         if spec.quantity == "dn":
             note = _digital_numbers(name, spec, needed_by)
             if note:
                 notes.append(note)
     return tuple(notes)
+
+
+def _require_no_untold_offset(tile: TileSpec, name: str, spec: VarSpec, needed_by: str) -> None:
+    """Raise for stored numbers of Sentinel-2 that carry an offset which nobody has told.
+
+    Ratios of them are wrong by half, and nothing in the numbers shows it.
+    """
+    if spec.dtype.kind not in "iu" or "add_offset" in spec.attrs:
+        return
+    if not str(tile.attrs.get("platform", "")).lower().startswith("sentinel-2"):
+        return
+    told = [tile.attrs.get("processing_baseline")]
+    if "processing_baseline" in tile.coords:
+        told = list(tile.coords["processing_baseline"].values)
+    shifted = [str(one) for one in told if (found := _BASELINE.match(str(one))) and int(found[1]) >= 4]
+    if shifted:
+        raise QuantityError(
+            f"{needed_by} reads {name!r}, which holds {spec.dtype} of Sentinel-2 baseline {shifted[0]}: "
+            "stored numbers with an offset of -1000",
+            expected="reflectance",
+            fix="open the tile with geotoolz.open_tile, or put DNToReflectance first; where the offset is "
+            f"applied already, say so: ds[{name!r}].attrs['add_offset'] = 0",
+        )
 
 
 def _digital_numbers(name: str, spec: VarSpec, needed_by: str) -> str:

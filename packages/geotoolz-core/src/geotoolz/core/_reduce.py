@@ -85,6 +85,10 @@ class Reduce(Operator, abstract=True):
         return reduce_tile(self, tile)
 
 
+QC_FAILED = "qc_failed"
+"""Attribute of a tile that lists the checks it failed, each with what was found."""
+
+
 class Assertion(Reduce, TileOperator, abstract=True):
     """A Reduce that lets pixels pass and decides, once all are seen, whether they are good.
 

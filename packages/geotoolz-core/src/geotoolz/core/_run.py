@@ -150,8 +150,9 @@ def run_detailed(
     _check_window(window)
     wanted = None if outputs is None else tuple(outputs)
     tiles: Mapping[str, xr.Dataset] = {"": tile} if isinstance(tile, xr.Dataset) else tile
-    threads = thread_count(threads, _pixels(tiles))
-    program = _program(op, _spec(tile) if spec is None else spec, wanted, tiles, threads)
+    described = _spec(tile) if spec is None else spec
+    threads = thread_count(threads, _pixels(described))
+    program = _program(op, described, wanted, tiles, threads)
     fetch = array_fetch(program, _named(program, tiles))
     arrays, statistics = compute(program, fetch, window=window, threads=threads)
     marks = decide(program, statistics)
@@ -166,9 +167,10 @@ def run_detailed(
     return RunResult(built, program, statistics, tuple(paths))
 
 
-def _pixels(tiles: Mapping[str, xr.Dataset]) -> int:
-    sizes = [TileSpec.require_dataset(tile).sizes for tile in tiles.values()]
-    return max((size.get("y", 0) * size.get("x", 0) for size in sizes), default=0)
+def _pixels(described: TileSpec | Mapping[str, TileSpec]) -> int:
+    if isinstance(described, TileSpec):
+        return math.prod(described.shape)
+    return max((math.prod(one.shape) for one in described.values()), default=0)
 
 
 def _check_window(window: Any) -> None:

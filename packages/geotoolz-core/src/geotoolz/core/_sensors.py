@@ -6,6 +6,7 @@ first; `SENSOR_BANDS` tells the common name of a sensor's own band name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 ROLES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
@@ -71,6 +72,17 @@ LANDSAT_TM: MappingProxyType[str, str] = MappingProxyType(
         "QA_RADSAT": "qa_radsat",
     }
 )
+# Of Landsat 4 and 5. No band is blue; B3 is 0.7–0.8 µm, B4 0.8–1.1 µm.
+LANDSAT_MSS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "B1": "green",
+        "B2": "red",
+        "B3": "nir",
+        "B4": "nir08",
+        "QA_PIXEL": "qa_pixel",
+        "QA_RADSAT": "qa_radsat",
+    }
+)
 SENTINEL_1: MappingProxyType[str, str] = MappingProxyType({"VV": "vv", "VH": "vh", "HH": "hh", "HV": "hv"})
 
 SENSOR_BANDS: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyType(
@@ -79,6 +91,9 @@ SENSOR_BANDS: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyTy
         "landsat-8": LANDSAT_OLI,
         "landsat-9": LANDSAT_OLI,
         "landsat-7": LANDSAT_TM,
+        # two instruments on one satellite, and the longer key first: the first that fits counts
+        "landsat-5-mss": LANDSAT_MSS,
+        "landsat-4-mss": LANDSAT_MSS,
         "landsat-5": LANDSAT_TM,
         "landsat-4": LANDSAT_TM,
         "sentinel-1": SENTINEL_1,
@@ -87,6 +102,24 @@ SENSOR_BANDS: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyTy
 
 # Collection 2 puts the product in front of the band's name.
 _PREFIXES = ("SR_", "ST_")
+
+
+def sensor_of(attrs: Mapping[str, object]) -> str:
+    """Return which sensor's band names a tile or product has: its platform, and ``-mss`` where that matters.
+
+    Landsat 4 and 5 carry TM and MSS, whose B1 to B4 are other colours. The attribute ``instrument`` tells,
+    or the product's name (``LM05_…``).
+
+    Examples
+    --------
+    >>> sensor_of({"platform": "LANDSAT_5", "instrument": "mss"}), sensor_of({"platform": "landsat-5"})
+    ('landsat-5-mss', 'landsat-5')
+    """
+    platform = str(attrs.get("platform") or "").lower().replace("_", "-")
+    instrument = str(attrs.get("instrument") or "").lower()
+    name = str(attrs.get("tile_id") or "").upper()
+    is_mss = instrument.startswith("mss") or (not instrument and name.startswith(("LM04", "LM05", "LM4", "LM5")))
+    return f"{platform}-mss" if is_mss and platform in ("landsat-4", "landsat-5") else platform
 
 
 def bands_of(platform: object) -> MappingProxyType[str, str]:

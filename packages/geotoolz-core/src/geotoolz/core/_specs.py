@@ -15,7 +15,7 @@ from geotoolz.core._coord import Coord, changed_coords, coords_of
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._footprint import POINT, Footprint
 from geotoolz.core._grid import geobox_of
-from geotoolz.core._sensors import ROLES, common_name
+from geotoolz.core._sensors import ROLES, common_name, sensor_of
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -242,8 +242,8 @@ class TileSpec:
         for name in wanted:
             if name in self.variables:
                 return name
-        platform = self.attrs.get("platform")
-        if platform is None:
+        platform = sensor_of(self.attrs)
+        if not platform:
             return None
         asked = common_name(role, platform)
         if asked is not None and asked in self.variables:

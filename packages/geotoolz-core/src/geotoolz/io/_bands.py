@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from geotoolz.core._sensors import LANDSAT_OLI, LANDSAT_TM, SENTINEL_1, SENTINEL_2, common_name
+from geotoolz.core._sensors import LANDSAT_MSS, LANDSAT_OLI, LANDSAT_TM, SENTINEL_1, SENTINEL_2, common_name
 
 Kind = Literal["reflectance", "thermal", "backscatter", "flags", "aux"]
 
@@ -95,6 +95,14 @@ _TM: Mapping[str, _Row] = {
     "QA_PIXEL": ("Pixel quality", None, 30, "flags"),
     "QA_RADSAT": ("Radiometric saturation", None, 30, "flags"),
 }
+_MSS: Mapping[str, _Row] = {
+    "B1": ("Green", 550, 60, "reflectance"),
+    "B2": ("Red", 650, 60, "reflectance"),
+    "B3": ("Near infrared 0.7–0.8 µm", 750, 60, "reflectance"),
+    "B4": ("Near infrared 0.8–1.1 µm", 950, 60, "reflectance"),
+    "QA_PIXEL": ("Pixel quality", None, 60, "flags"),
+    "QA_RADSAT": ("Radiometric saturation", None, 60, "flags"),
+}
 _S1: Mapping[str, _Row] = {
     pol: (f"Backscatter {pol}", None, 10, "backscatter") for pol in ("VV", "VH", "HH", "HV")
 }
@@ -121,6 +129,8 @@ TABLES: Mapping[str, Mapping[str, BandDef]] = MappingProxyType(
         "landsat-8": _table(_OLI, LANDSAT_OLI),
         "landsat-9": _table(_OLI, LANDSAT_OLI),
         "landsat-7": _table(_TM, LANDSAT_TM),
+        "landsat-5-mss": _table(_MSS, LANDSAT_MSS),
+        "landsat-4-mss": _table(_MSS, LANDSAT_MSS),
         "landsat-5": _table(_TM, LANDSAT_TM),
         "landsat-4": _table(_TM, LANDSAT_TM),
         "sentinel-1": _table(_S1, SENTINEL_1),
@@ -187,3 +197,20 @@ def identify(key: str, platform: str) -> BandDef | None:
         if name is None and platform.startswith(family):
             name = keys.get(lower)
     return table.get(name) if name else None
+
+
+# What STAC items of MSS (USGS, Planetary Computer) call nir08 and nir09 are B3 and B4.
+_MSS_KEYS = {"nir08": "B3", "nir09": "B4"}
+
+
+def band_of_asset(key: str, name: str, sensor: str) -> BandDef | None:
+    """Return the band of an item's asset by its key, else by the name that the item gives the band.
+
+    Examples
+    --------
+    >>> band_of_asset("nir08", "", "landsat-5").name, band_of_asset("nir08", "", "landsat-5-mss").name
+    ('nir08', 'nir')
+    """
+    if sensor.endswith("-mss"):
+        key = _MSS_KEYS.get(key.lower(), key)
+    return identify(key, sensor) or identify(name, sensor)

@@ -106,7 +106,7 @@ def from_files(paths: Sequence[Path], folder: Path, headers: dict[str, Header] |
 
 def _known_first(assets: Sequence[Asset], product: Product) -> list[Asset]:
     """Put the sensor's bands in the sensor's order; what else lies there is read only by name."""
-    order = list(bands_of_platform(product.platform))
+    order = list(bands_of_platform(product.sensor))
     known = sorted(
         (a for a in assets if a.band), key=lambda a: order.index(a.name) if a.name in order else -1
     )
@@ -190,7 +190,7 @@ def _from_names(paths: Sequence[Path], folder: Path) -> dict[str, Any]:
 def _named(path: Path, product: Product) -> Asset | None:
     """Make a band of a file whose name ends in one of the sensor's band names."""
     match = _BAND.search(path.stem)
-    band = identify(match[1], product.platform) if match else None
+    band = identify(match[1], product.sensor) if match else None
     if match is None or band is None:
         return None
     key = f"{match[1]}_{match[2]}m" if match[2] else match[1]

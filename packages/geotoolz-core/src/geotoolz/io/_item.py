@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlparse
 from affine import Affine
 
 from geotoolz.core._errors import ReadError
-from geotoolz.io._bands import identify
+from geotoolz.io._bands import band_of_asset
 from geotoolz.io._gdal import is_remote, read_header
 from geotoolz.io._product import Product, extent_of, from_identifier, iso_utc, platform_name
 from geotoolz.io._radiometry import Declared
@@ -111,8 +111,9 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
     instrument = str(instruments[0] or "").lower().split("_")[0] or named.get("instrument", "")
     when = props.get("datetime") or props.get("start_datetime")
     baseline = props.get("s2:processing_baseline") or props.get("sentinel2:processing_baseline")
-    if not baseline and platform.startswith("sentinel-2"):
-        baseline = props.get("processing:version")
+    version = str(props.get("processing:version") or "")
+    if not baseline and platform.startswith("sentinel-2") and re.fullmatch(r"\d\d\.\d\d", version):
+        baseline = version  # Copernicus Data Space; elsewhere it is the version of some software
     applied = props.get("earthsearch:boa_offset_applied", props.get("sentinel:boa_offset_applied"))
     azimuth = _number(props, "view:sun_azimuth", "eo:sun_azimuth")
     elevation = _number(props, "view:sun_elevation", "eo:sun_elevation")
@@ -205,7 +206,7 @@ def _assets(
     for index, eo in enumerate(bands, start=1):
         raster = rasters[index - 1] if index <= len(rasters) else {}
         own_key = key if len(bands) == 1 else str(eo.get("name") or f"{key}_{index}")
-        band = identify(own_key, product.platform) or identify(str(eo.get("name") or ""), product.platform)
+        band = band_of_asset(own_key, str(eo.get("name") or ""), product.sensor)
         made.append(
             Asset(
                 name=band.name if band else _name(own_key, eo if len(bands) == 1 else {}),

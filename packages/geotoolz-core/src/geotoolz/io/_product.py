@@ -10,6 +10,9 @@ from typing import Any
 
 from affine import Affine
 
+from geotoolz.core._errors import QuantityError
+from geotoolz.core._sensors import sensor_of
+
 # From 25 January 2022 on Sentinel-2 products carry the offset (baseline 04.00).
 S2_OFFSET_SINCE = date(2022, 1, 25)
 
@@ -69,6 +72,18 @@ class Product:
         """Whether the collection is known to be shifted to the old radiometry."""
         return "harmoni" in self.collection.lower()
 
+    @property
+    def sensor(self) -> str:
+        """The platform as band tables know it: ``landsat-5-mss`` for MSS on a satellite that has TM too."""
+        return sensor_of(
+            {"platform": self.platform, "instrument": self.instrument, "tile_id": self.tile_id}
+        )
+
+    @property
+    def is_hls(self) -> bool:
+        """Whether it is a product of Harmonized Landsat Sentinel-2, which has one scale for all."""
+        return self.tile_id.upper().startswith("HLS.")
+
     def attrs(self) -> dict[str, Any]:
         """Return the tile attributes; what is unknown is left out."""
         found = {
@@ -105,18 +120,38 @@ def iso_utc(value: object) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def baseline_number(text: str) -> int | None:
-    """Return a processing baseline as an integer: ``"05.09"`` → 509.
+# N0509, 509; 05.09, 5.1, 5, 05.00.0
+_NUMBERS = re.compile(r"N?(\d{1,2})(\d{2})|N?(\d{1,2})(?:\.(\d{1,2}))?(?:\.\d+)*", re.IGNORECASE)
 
-    Strings compare wrongly (``"10.00" < "04.00"``), so they are never compared.
+
+def baseline_number(told: object) -> int | None:
+    """Return a processing baseline as an integer: ``"05.09"`` → 509; None where there is none.
+
+    Strings compare wrongly (``"10.00" < "04.00"``), so they are never compared. A baseline that became a
+    number on its way has lost its zeros: 5.1 is 05.10.
+
+    Raises
+    ------
+    QuantityError
+        If something is told that is no baseline.
 
     Examples
     --------
-    >>> baseline_number("05.09"), baseline_number("N0400"), baseline_number("")
-    (509, 400, None)
+    >>> baseline_number("05.09"), baseline_number("N0400"), baseline_number(5.1), baseline_number("")
+    (509, 400, 510, None)
     """
-    match = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})", text.strip())
-    return int(match[1]) * 100 + int(match[2]) if match else None
+    text = "" if told is None else str(told).strip()
+    if text.lower() in ("", "nan", "none"):
+        return None
+    match = _NUMBERS.fullmatch(text)
+    if match is None:
+        raise QuantityError(
+            f"the processing baseline {told!r} cannot be read",
+            expected="two numbers, such as '05.09' or 'N0509'",
+            fix="ds.attrs['processing_baseline'] = '05.09', or give the offset to DNToReflectance or open_tile",
+        )
+    major, minor = (match[1], match[2]) if match[1] else (match[3], (match[4] or "0").ljust(2, "0"))
+    return int(major) * 100 + int(minor)
 
 
 def platform_name(text: object) -> str:
@@ -151,15 +186,16 @@ def from_identifier(text: str) -> dict[str, Any]:
     landsat = _LANDSAT_ID.search(text)
     if landsat:
         platform = f"landsat-{int(landsat[1])}"
-        instrument = {"8": "oli", "9": "oli", "7": "etm"}.get(platform[-1], "tm")
+        others = "mss" if landsat[0][1] == "M" else "tm"
+        instrument = {"8": "oli", "9": "oli", "7": "etm"}.get(platform[-1], others)
         when = iso_utc(f"{landsat[3][:4]}-{landsat[3][4:6]}-{landsat[3][6:]}")
         return {"platform": platform, "instrument": instrument, "level": landsat[2], "when": when}
-    old = re.match(r"L([ET])([457])\d{6}(\d{4})(\d{3})", text)
+    old = re.match(r"L([ETM])([457])\d{6}(\d{4})(\d{3})", text)
     if old:
         moment = datetime.strptime(old[3] + old[4], "%Y%j")
         return {
             "platform": f"landsat-{old[2]}",
-            "instrument": "etm" if old[2] == "7" else "tm",
+            "instrument": "etm" if old[2] == "7" else "mss" if old[1] == "M" else "tm",
             "when": iso_utc(moment),
         }
     found: dict[str, Any] = {}

@@ -161,6 +161,8 @@ def decide(
         return Radiometry(nodata=nodata, quantity="flags")
     if band is not None and band.kind == "backscatter":
         return Radiometry(nodata=declared.nodata, units=declared.units or "1", quantity="backscatter")
+    if band is not None and product.is_hls:
+        return _hls(band, declared, offset)
     if band is not None and band.kind == "reflectance" and product.platform.startswith("sentinel-2"):
         return _sentinel2(product, band, declared, offset)
     if band is not None and band.kind != "aux" and product.platform.startswith("landsat"):
@@ -168,10 +170,25 @@ def decide(
     return _generic(band, declared, offset)
 
 
+def _hls(band: BandDef, declared: Declared, offset: float | None) -> Radiometry:
+    """Scale of Harmonized Landsat Sentinel-2 version 2.0, S30 and L30 alike (HLS Product User Guide).
+
+    Its makers have taken out the offset of either product; thermal bands are in hundredths of a °C.
+    """
+    nodata = -9999 if declared.nodata is None else declared.nodata
+    if band.kind == "thermal":
+        return Radiometry(0.01, 273.15, nodata, "K", "brightness_temperature", "HLS")
+    if band.kind != "reflectance":
+        return _generic(band, declared, offset)
+    scale = 1e-4 if declared.scale is None else declared.scale
+    add, said_by = (0.0, "HLS") if offset is None else (offset * scale, "offset=")
+    quantity = "toa_reflectance" if band.name == "cirrus" else "surface_reflectance"
+    return Radiometry(scale, add, nodata, "1", quantity, said_by)
+
+
 def _sentinel2(product: Product, band: BandDef, declared: Declared, offset: float | None) -> Radiometry:
     quantification = product.quantification or S2_QUANTIFICATION
     doubt = ""
-    baseline = baseline_number(product.baseline)
     if offset is not None:
         dn, said_by = offset, "offset="
     elif product.offset_applied:
@@ -180,7 +197,7 @@ def _sentinel2(product: Product, band: BandDef, declared: Declared, offset: floa
         dn, said_by = 0.0, f"collection {product.collection}"
     elif product.add_offsets:
         dn, said_by = product.add_offsets.get(band.sensor_name, 0.0), "product metadata"
-    elif baseline is not None:
+    elif (baseline := baseline_number(product.baseline)) is not None:
         dn, said_by = (S2_OFFSET if baseline >= 400 else 0.0), f"baseline {product.baseline}"
     elif declared.offset is not None and declared.scale:
         dn, said_by = declared.offset / declared.scale, "raster:bands"

@@ -155,5 +155,5 @@ class SceneInfo:
             return asset.index == wanted
         if wanted in (asset.name, asset.key):
             return True
-        band = identify(wanted, self.product.platform)
+        band = identify(wanted, self.product.sensor)
         return band is not None and asset.band is not None and band.name == asset.band.name == asset.name

@@ -202,13 +202,18 @@ def _check_variable(name: str, spec: VarSpec) -> None:
 
 
 def _check_one_file(path: str, variables: Mapping[str, VarSpec]) -> None:
-    kinds = {(spec.dtype.name, repr(spec.nodata)): name for name, spec in variables.items()}
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, spec in variables.items():
+        kinds.setdefault((spec.dtype.name, repr(spec.nodata)), []).append(name)
     if len(kinds) > 1:
-        listed = ", ".join(f"{name}: {dtype}, no-data {nodata}" for (dtype, nodata), name in kinds.items())
+        listed = "; ".join(
+            f"{', '.join(names)}: {kind[0]}, no-data {kind[1]}" for kind, names in kinds.items()
+        )
+        most = tuple(max(kinds.values(), key=len))
         raise TileError(
             f"{path} would hold {len(variables)} variables of several kinds ({listed})",
             expected="one dtype and one no-data value per file",
-            fix="put {band} into the path: one file per variable",
+            fix=f"put {{band}} into the path: one file per variable; or choose some with bands={most}",
         )
 
 

@@ -69,7 +69,7 @@ class BandMath(Map):
     ['ratio', 'bright']
     """
 
-    formula: str | Mapping[str, str]
+    formula: str | Mapping[str, str] = ""  # there is no default: `validate` refuses it
     name: str = "band_math"
     variables: Mapping[str, Role] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
@@ -77,12 +77,20 @@ class BandMath(Map):
     long_name: str | Mapping[str, str] | None = None
     quantity: str | Mapping[str, str] | None = None
 
+    def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Take no formula for an empty one, of which `validate` knows what to say."""
+        return {**values, "formula": "" if values["formula"] is None else values["formula"]}
+
     def validate(self) -> None:
         """Check the formulas."""
         if isinstance(self.formula, Mapping) and self.name != "band_math":
             raise ParameterError(f"name={self.name!r} beside a mapping of formulas", fix="leave name out")
         if not self.formula:
-            raise ParameterError("BandMath has no formula", expected="one at least")
+            raise ParameterError(
+                "BandMath has no formula",
+                expected="one at least",
+                fix=f"BandMath('(nir - red) / (nir + red)', name={self.name!r})",
+            )
         both = sorted(set(self.variables) & set(self.constants))
         if both:
             raise ParameterError(f"{both[0]!r} is a variable and a constant", expected="one of the two")

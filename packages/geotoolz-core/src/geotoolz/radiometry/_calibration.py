@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core import Call, QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.core._sensors import sensor_of
 from geotoolz.radiometry import _kernels
 
 if TYPE_CHECKING:
@@ -52,11 +53,19 @@ def platform_of(tile: TileSpec) -> str:
     return str(tile.attrs.get("platform") or "").lower().replace("_", "-")
 
 
+def _sensor_of(tile: TileSpec) -> str:
+    """Return whose band names the tile has; HLS calls them as the satellite it stands for."""
+    product = str(tile.attrs.get("tile_id") or "").upper()
+    if product.startswith("HLS."):
+        return "landsat-8" if product.startswith("HLS.L30") else "sentinel-2"
+    return sensor_of(tile.attrs)
+
+
 def band_of(tile: TileSpec, name: str) -> BandDef | None:
     """Return the sensor's band that a variable holds, if its platform is known."""
     from geotoolz.io._bands import bands_of_platform, identify  # the readers: not needed to import this room
 
-    platform = platform_of(tile)
+    platform = _sensor_of(tile)
     sensor_band = tile.variables[name].attrs.get("sensor_band")
     return (
         bands_of_platform(platform).get(name)
@@ -73,6 +82,11 @@ def stored_nodata(tile: TileSpec, name: str) -> tuple[float, tuple[str, ...]]:
     spec = tile.variables[name]
     if spec.nodata is not None or spec.dtype.kind not in "iu" or band_of(tile, name) is None:
         return spec.nodata_scalar, ()
+    if str(tile.attrs.get("tile_id") or "").upper().startswith("HLS."):
+        if spec.dtype.kind == "u":
+            return spec.nodata_scalar, ()
+        fill: float = spec.dtype.type(-9999)
+        return fill, (f"{name!r} has no _FillValue: -9999 is taken as no-data, as HLS fills",)
     zero: float = spec.dtype.type(0)
     return zero, (f"{name!r} has no _FillValue: 0 is taken as no-data, as {platform_of(tile)} fills",)
 

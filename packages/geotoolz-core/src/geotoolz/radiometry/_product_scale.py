@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,7 @@ def scaling_of_product(tile: TileSpec, name: str) -> Scaling:
         If the metadata do not tell it; names the field and where to put it.
     """
     spec = tile.variables[name]
-    dates = tile.sizes.get("time", 1) if "time" in spec.dims else 1
-    found = [_on_date(tile, name, date) for date in range(max(dates, 1))]
+    found = [_on_date(tile, name, date) for date in range(max(_dates(tile, spec), 1))]
     first = found[0]
     alike = all((one.scale, one.add) == (first.scale, first.add) for one in found)
     shown = found[:1] if alike else found
@@ -64,6 +64,10 @@ def scaling_of_product(tile: TileSpec, name: str) -> Scaling:
     )
 
 
+def _dates(tile: TileSpec, spec: VarSpec) -> int:
+    return tile.sizes.get("time", 1) if "time" in spec.dims else 1
+
+
 def _on_date(tile: TileSpec, name: str, date: int) -> Radiometry:
     from geotoolz.io._radiometry import Declared, decide
 
@@ -76,6 +80,7 @@ def _on_date(tile: TileSpec, name: str, date: int) -> Radiometry:
         )
     product = _product(tile, name, date)
     _refuse_guess(product, band.sensor_name, name)
+    _refuse_undated(product, name)
     try:
         decided = decide(product, band, Declared())
     except QuantityError as error:
@@ -97,7 +102,7 @@ def _on_date(tile: TileSpec, name: str, date: int) -> Radiometry:
 
 def _refuse_guess(product: Product, sensor_band: str, name: str) -> None:
     """Refuse a Landsat Level-1 scene whose scale differs from scene to scene and is not told."""
-    level1 = product.platform.startswith("landsat") and product.level.startswith("L1")
+    level1 = product.platform.startswith("landsat") and product.level.startswith("L1") and not product.is_hls
     if level1 and product.platform not in _REFLECTANCE_CALIBRATED and sensor_band not in product.rescaling:
         raise QuantityError(
             f"nothing says how {name!r} is scaled: the Level-1 scales of {product.platform} differ from "
@@ -107,6 +112,38 @@ def _refuse_guess(product: Product, sensor_band: str, name: str) -> None:
             fix="geotoolz.radiometry.assign_mtl(ds, path), or DNToRadiance and RadianceToReflectance where "
             "the MTL file has radiances only",
         )
+
+
+def _refuse_undated(product: Product, name: str) -> None:
+    """Refuse Sentinel-2 numbers of which nothing tells whether they have the offset of baseline 04.00.
+
+    Raises
+    ------
+    QuantityError
+        Also for a baseline that cannot be read.
+    """
+    from geotoolz.io._product import baseline_number
+
+    is_msi = product.platform.startswith("sentinel-2") and not product.is_hls
+    if not is_msi or product.offset_applied or product.harmonised:
+        return
+    if baseline_number(product.baseline) is None and not product.when:
+        raise QuantityError(
+            f"nothing says whether {name!r} has an offset of -1000: the tile has neither a processing baseline "
+            "nor a date",
+            expected="'processing_baseline' among the tile's attributes: from 04.00 on there is one",
+            fix="ds.attrs['processing_baseline'] = '05.09' (the N0509 in the product's name), "
+            "or scale=1e-4 and offset=-0.1 or 0.0",
+        )
+
+
+def _named(tile: TileSpec, told: Mapping[str, Any], dates: int) -> dict[str, Any]:
+    """Return what the product's name tells; in a stack that has one name, that of the first date, nothing."""
+    from geotoolz.io._product import from_identifier
+
+    if dates > 1 and "tile_id" not in tile.coords:
+        return {}
+    return from_identifier(str(told["tile_id"] or ""))
 
 
 def _product(tile: TileSpec, name: str, date: int) -> Product:
@@ -121,13 +158,15 @@ def _product(tile: TileSpec, name: str, date: int) -> Product:
     when = along_time(tile, spec, "time")
     sensor = band.sensor_name if band is not None else name
     mult, add = number_of(spec, "reflectance_mult", name), number_of(spec, "reflectance_add", name)
-    applied = told["boa_offset_applied"]
+    applied, named = told["boa_offset_applied"], _named(tile, told, _dates(tile, spec))
+    baseline = told["processing_baseline"]
     made = Product(
         tile_id=str(told["tile_id"] or ""),
         platform=str(told["platform"] or "").lower().replace("_", "-"),
         level=str(tile.attrs.get("processing_level") or "").upper(),
-        baseline=str(told["processing_baseline"] or ""),
-        when=str(when[date] if when else tile.attrs.get("datetime") or ""),
+        instrument=str(tile.attrs.get("instrument") or "").lower(),
+        baseline=named.get("baseline", "") if baseline is None or str(baseline) == "" else str(baseline),
+        when=str(when[date] if when else tile.attrs.get("datetime") or named.get("when", "")),
         sun_elevation=None if told["sun_elevation"] is None else float(told["sun_elevation"]),
         collection=str(told["collection"] or ""),
         offset_applied=None if applied is None else str(applied).lower() in ("true", "1"),
@@ -140,6 +179,6 @@ def straddles_offset(tile: TileSpec, spec: VarSpec) -> bool:
     from geotoolz.io._product import baseline_number
 
     told = along_time(tile, spec, "processing_baseline")
-    numbers = [baseline_number(str(text)) for text in told or ()]
+    numbers = [baseline_number(text) for text in told or ()]
     known = [number >= 400 for number in numbers if number is not None]
     return bool(known) and any(known) and not all(known)

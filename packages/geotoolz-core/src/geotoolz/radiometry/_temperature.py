@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from geotoolz.core import Call, Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.core._sensors import sensor_of
 from geotoolz.radiometry import _kernels
 from geotoolz.radiometry._calibration import (
     RAW_ATTRS,
@@ -162,7 +163,7 @@ class BrightnessTemperature(Map):
         k1, k2 = number_of(spec, "k1_constant", name), number_of(spec, "k2_constant", name)
         if k1 is not None and k2 is not None:
             return k1, k2
-        known = for_platform(THERMAL, tile.attrs.get("platform")).get(band.name if band else name)
+        known = for_platform(THERMAL, sensor_of(tile.attrs)).get(band.name if band else name)
         if isinstance(known, tuple):
             return known
         raise QuantityError(

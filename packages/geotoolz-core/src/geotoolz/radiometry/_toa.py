@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from geotoolz.core import Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec, chosen_bands
+from geotoolz.core._sensors import sensor_of
 from geotoolz.radiometry._calibration import band_of, calibration, given_or, number_of, platform_of
 from geotoolz.radiometry._sensor_constants import ESUN, RADIANCE_UNITS, for_platform, is_radiance_unit
 from geotoolz.radiometry._sun import sun_distances, sun_elevations
@@ -119,7 +120,7 @@ class RadianceToReflectance(Map):
             esun = number_of(tile.variables[name], "esun", name)
         if esun is None:
             band = band_of(tile, name)
-            known = for_platform(ESUN, tile.attrs.get("platform"))
+            known = for_platform(ESUN, sensor_of(tile.attrs))
             value = known.get(band.name if band is not None else name)
             esun = float(value) if isinstance(value, int | float) else None
         if esun is None or not esun > 0:

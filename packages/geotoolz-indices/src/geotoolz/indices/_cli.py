@@ -34,6 +34,12 @@ def compute(
     scene: SceneArg,
     out: TargetArg,
     name: Annotated[str | None, typer.Option("--name", help="Name of the new variable.")] = None,
+    band: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--band", metavar="ROLE=VARIABLE", help="Which variable is which band: nir=band_4; may be repeated."
+        ),
+    ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
@@ -41,29 +47,75 @@ def compute(
 
     Clouds are not masked: `geotoolz run ndvi` does that, for one scene or thousands.
     """
-    apply_operator(_operator(index, name), scene, out, aoi=aoi, res=res)
+    from geotoolz.core import MissingVariableError
+
+    op = _operator(index, name, _assigned(band or ()))
+    try:
+        apply_operator(op, scene, out, aoi=aoi, res=res)
+    except MissingVariableError as error:
+        raise MissingVariableError(
+            error.found,
+            expected=error.expected,
+            fix="say which variable is which band: --band nir=band_4 --band red=band_3",
+        ) from error
 
 
-def _operator(index: str, name: str | None) -> Operator:
+def _assigned(entries: Sequence[str]) -> dict[str, str]:
+    """Return role → variable of ``--band``."""
+    from geotoolz.core import ParameterError
+
+    found: dict[str, str] = {}
+    for entry in entries:
+        role, sign, variable = (part.strip() for part in entry.partition("="))
+        if not (role and sign and variable):
+            raise ParameterError(f"--band {entry}", expected="ROLE=VARIABLE, such as nir=band_4")
+        if role in found:
+            raise ParameterError(f"--band {entry}: {role!r} is {found[role]!r} already", expected="a role once")
+        found[role] = variable
+    return found
+
+
+def _letters_of(names: Sequence[str], assigned: dict[str, str]) -> dict[str, str]:
+    """Return the catalogue's letter → variable; a role that no index reads is an error."""
+    from geotoolz.core import ParameterError, nearest
+    from geotoolz.indices._catalogue import find_entry
+
+    letters: dict[str, str] = {}
+    for entry in map(find_entry, names):
+        letters.update(zip(entry.roles, entry.bands, strict=True))
+    for role, variable in assigned.items():
+        if role not in letters:
+            raise ParameterError(
+                f"--band {role}={variable}: {', '.join(names)} does not read {role!r}{nearest(role, letters)}",
+                expected=", ".join(letters),
+            )
+    return {letters[role]: variable for role, variable in assigned.items()}
+
+
+def _operator(index: str, name: str | None, bands: dict[str, str]) -> Operator:
     """Return the operator of an index as the user wrote it."""
     from geotoolz.core import ParameterError
     from geotoolz.indices import NDVI, NDWI, Index, Indices, NormalizedDifference
 
     first, slash, second = index.partition("/")
     if slash and first and second:
-        return NormalizedDifference(first, second, name or "nd")
+        idle = [role for role in bands if role not in (first, second)]
+        if idle:
+            raise ParameterError(f"--band {idle[0]}={bands[idle[0]]}", expected=f"{first} or {second}")
+        return NormalizedDifference(bands.get(first, first), bands.get(second, second), name or "nd")
     if slash:
         raise ParameterError(f"index {index!r}", expected="two bands: nir/swir16")
     names = split_names(index) or ()
     if len(names) > 1:
         if name:
             raise ParameterError(f"--name {name} for {len(names)} indices", fix="leave --name out")
-        return Indices(names)
+        return Indices(names, bands=_letters_of(names, bands))
     single: dict[str, type[NDVI] | type[NDWI]] = {"ndvi": NDVI, "ndwi": NDWI}
     cls = single.get(index.lower())
     if cls is not None:
-        return cls(name=name) if name else cls()
-    return Index(index, name=name)
+        _letters_of((index,), bands)
+        return cls(**bands, **({"name": name} if name else {}))
+    return Index(index, name=name, bands=_letters_of((index,), bands))
 
 
 @app.command("list")

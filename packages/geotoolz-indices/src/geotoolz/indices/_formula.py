@@ -20,6 +20,7 @@ from geotoolz.core import (
 )
 from geotoolz.core._expression import Expression, Tree
 from geotoolz.core._expression_kernel import expression_kernel
+from geotoolz.core._sensors import sensor_of
 from geotoolz.indices._catalogue import BANDS, KERNEL_TYPES, IndexEntry, wavelengths
 from geotoolz.indices._roles import find_band
 
@@ -78,7 +79,7 @@ class Wanted:
 
     def _wavelength(self, tile: TileSpec, letter: str) -> float:
         platform = tile.attrs.get("platform")
-        known = wavelengths(platform)
+        known = wavelengths(sensor_of(tile.attrs))
         role = self.bands.get(letter, BANDS[letter])
         held = tile.lookup(role)
         for name in (held, role, "nir08" if role == "nir" else role):
@@ -163,12 +164,14 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
                 expected="linear backscatter",
                 fix="put DBToLinear first",
             )
-        if spec.quantity == "dn" and not is_ratio(one.entry, one.kernel_type):
+        unsaid = spec.quantity is None and spec.dtype.kind in "iu"
+        if (spec.quantity == "dn" or unsaid) and not is_ratio(one.entry, one.kernel_type):
+            what = "integers that do not say what they are" if unsaid else "digital numbers"
             raise QuantityError(
-                f"{one.entry.name} reads {name!r}, which holds digital numbers, and its formula is no ratio: "
+                f"{one.entry.name} reads {name!r}, which holds {what}, and its formula is no ratio: "
                 f"{one.entry.formula}",
                 expected="reflectance between 0 and 1",
-                fix="open the tile without raw=True, or put DNToReflectance first",
+                fix="open the tile without raw=True, or put DNToReflectance (scale=, offset=) first",
             )
     return notes
 

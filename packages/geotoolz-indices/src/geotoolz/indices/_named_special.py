@@ -14,7 +14,7 @@ from geotoolz.indices._named import NamedIndex
 class AWEI(NamedIndex):
     """Automated water extraction index; with shadows ``blue + 2.5 green − 1.5 (nir + swir16) − 0.25 swir22``.
 
-    Without (``AWEInsh``) it is ``4 (green − swir16) − 0.25 nir + 2.75 swir22``. Positive over open water.
+    Without (``AWEInsh``) it is ``4 (green − swir16) − (0.25 nir + 2.75 swir22)``. Positive over open water.
     Reads reflectance between 0 and 1. Adds one float32 variable, units 1, computed in float64 and rounded
     once; NaN where a band has no data. Looks at single pixels.
 

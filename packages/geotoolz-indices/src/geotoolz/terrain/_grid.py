@@ -59,7 +59,7 @@ def ground_of(tile: TileSpec, name: str, z_factor: float, needed_by: str) -> Gro
     QuantityError
         If the heights are in units that are no length.
     """
-    east, north, notes = steps(tile, needed_by)
+    east, north, notes = steps(tile, name, needed_by)
     units = tile.variables[name].attrs.get("units")
     up = 1.0 if units is None else _METRES.get(str(units).strip().lower().replace(" ", "_"), math.nan)
     if up != up:
@@ -71,15 +71,18 @@ def ground_of(tile: TileSpec, name: str, z_factor: float, needed_by: str) -> Gro
     return Ground(east, north, up * z_factor, notes)
 
 
-def steps(tile: TileSpec, needed_by: str) -> tuple[float, float, tuple[str, ...]]:
+def steps(tile: TileSpec, name: str, needed_by: str) -> tuple[float, float, tuple[str, ...]]:
     """Return the signed steps of a column towards the east and of a row towards the north, in metres."""
     box = tile.require_geobox(needed_by)
+    # interpolated heights would be rounded to the type: steps on gentle ground
+    whole = tile.variables[name].dtype.kind in "iu"
+    before = "ToFloat32() and " if whole else ""
     crs: Any = box.crs
     if crs.geographic:
         raise TileError(
             f"{needed_by} needs distances in metres, and the tile's grid is in degrees (EPSG:{crs.epsg})",
             expected="a projected reference system",
-            fix=f"put Reproject('EPSG:{_utm_zone(box)}', method='cubic') first",
+            fix=f"put {before}Reproject('EPSG:{_utm_zone(box)}', method='cubic') first",
         )
     a = box.affine
     if a.b or a.d:
@@ -91,7 +94,7 @@ def steps(tile: TileSpec, needed_by: str) -> tuple[float, float, tuple[str, ...]
     if crs.epsg == _WEB_MERCATOR:
         notes = (
             "web mercator stretches distances by 1 / cos(latitude): slopes come out too small; "
-            f"Reproject('EPSG:{_utm_zone(box)}') keeps them",
+            f"{before}Reproject('EPSG:{_utm_zone(box)}', method='cubic') first {'keep' if whole else 'keeps'} them",
         )
     return a.a * metres, a.e * metres, notes
 

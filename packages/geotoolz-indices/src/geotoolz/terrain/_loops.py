@@ -78,24 +78,44 @@ def gradient(up: Any, mid: Any, down: Any, j: Any, x_scale: Any, y_scale: Any) -
 
 
 @compiled
-def opposite(value: Any, other: Any, centre: Any) -> Any:
-    """Return a height, or where it is missing what continues the line from the opposite one."""
-    if value == value:
-        return value
-    return 2.0 * centre - other if other == other else centre
+def along(one: Any, other: Any, centre: Any) -> Any:
+    """Return how much a line rises per step from one neighbour to the opposite; NaN where both are missing."""
+    if one != one:
+        return other - centre
+    return centre - one if other != other else 0.5 * (other - one)
+
+
+@compiled
+def across(known: Any, other: Any) -> Any:
+    """Return the mean of two guesses at a slope, the one there is, or 0: level ground."""
+    if known == known:
+        return 0.5 * (known + other) if other == other else known
+    return other if other == other else 0.0
 
 
 @compiled
 def completed(up: Any, mid: Any, down: Any, j: Any, x_scale: Any, y_scale: Any) -> Any:
-    """Return the slopes with missing neighbours made of those opposite, or of the pixel."""
+    """Return the slopes where neighbours are missing, exact on every plane that the others determine.
+
+    The four lines through the pixel rise by ``u`` along the row, ``v`` along the column, ``v + u`` and
+    ``v − u`` along the diagonals: a line without neighbours follows from the others.
+    """
     e = mid[j + 1]
-    a, k = opposite(up[j], down[j + 2], e), opposite(down[j + 2], up[j], e)
-    b, h = opposite(up[j + 1], down[j + 1], e), opposite(down[j + 1], up[j + 1], e)
-    c, g = opposite(up[j + 2], down[j], e), opposite(down[j], up[j + 2], e)
-    d, f = opposite(mid[j], mid[j + 2], e), opposite(mid[j + 2], mid[j], e)
-    p = ((c - a) + 2.0 * (f - d) + (k - g)) * x_scale
-    q = ((g - a) + 2.0 * (h - b) + (k - c)) * y_scale
-    return p, q
+    u, v = along(mid[j], mid[j + 2], e), along(up[j + 1], down[j + 1], e)
+    falling, rising = along(up[j], down[j + 2], e), along(up[j + 2], down[j], e)
+    if u != u and v != v:
+        if falling != falling or rising != rising:  # of one diagonal: level across it
+            v = 0.5 * across(falling, rising)
+            u = -v if falling != falling else v
+        else:
+            u, v = 0.5 * (falling - rising), 0.5 * (falling + rising)
+    elif u != u:
+        u = across(falling - v, v - rising)
+    elif v != v:
+        v = across(falling - u, rising + u)
+    falling = u + v if falling != falling else falling
+    rising = v - u if rising != rising else rising
+    return (2.0 * (falling - rising) + 4.0 * u) * x_scale, (2.0 * (falling + rising) + 4.0 * v) * y_scale
 
 
 @compiled
@@ -151,7 +171,9 @@ def aspect(out: Any, values: Any, nodata: Any, x_scale: Any, y_scale: Any, edges
                 line[j] = direction(p, q)
             if edges:
                 for j in range(line.size):
-                    if line[j] != line[j] and mid[j + 1] == mid[j + 1]:
+                    p, q = gradient(up, mid, down, j, x_scale, y_scale)
+                    # level ground, NaN as well, has all its neighbours
+                    if p + q != p + q and mid[j + 1] == mid[j + 1]:
                         p, q = completed(up, mid, down, j, x_scale, y_scale)
                         line[j] = direction(p, q)
 

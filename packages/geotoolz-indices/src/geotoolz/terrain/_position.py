@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,8 @@ def disk(radius: float, inner: float, pixel: tuple[float, float]) -> Segments:
     Parameters
     ----------
     radius, inner : float
-        Distances from the middle of a pixel to that of others; an `inner` below 0 takes the pixel itself.
+        Distances from the middle of a pixel to that of others, as the decimal numbers that are
+        written: three pixels of 0.1 m are 0.3 m; an `inner` below 0 takes the pixel itself.
     pixel : (float, float)
         Height and width of a pixel.
 
@@ -29,12 +31,13 @@ def disk(radius: float, inner: float, pixel: tuple[float, float]) -> Segments:
     >>> disk(1.0, 0.0, (1.0, 1.0))
     ((-1, 0, 1), (0, -1, 1), (0, 1, 1), (1, 0, 1))
     """
-    tall, wide = pixel
+    tall, wide = map(_decimal, pixel)
+    far, near = _decimal(radius), _decimal(inner)
     found = []
-    reach = math.floor(radius / tall)
+    reach = math.floor(far / tall)
     for row in range(-reach, reach + 1):
-        end = _half(radius, row * tall, wide)
-        hole = _half(inner, row * tall, wide)
+        end = _half(far, row * tall, wide)
+        hole = _half(near, row * tall, wide)
         if hole < 0:
             found.append((row, -end, 2 * end + 1))
         elif hole < end:
@@ -42,10 +45,16 @@ def disk(radius: float, inner: float, pixel: tuple[float, float]) -> Segments:
     return tuple(found)
 
 
-def _half(radius: float, away: float, wide: float) -> int:
+def _decimal(number: float) -> Fraction:
+    """Return a length as the decimal number that was meant: what lies behind 12 digits is rounding."""
+    return Fraction(f"{number:.12g}")
+
+
+def _half(radius: Fraction, away: Fraction, wide: Fraction) -> int:
     """Return the last column within a radius on a row so far away, or -1."""
     left = radius * radius - away * away
-    return -1 if radius < 0 or left < 0 else math.floor(math.sqrt(left) / wide)
+    # the root of the whole part is the whole part of the root
+    return -1 if radius < 0 or left < 0 else math.isqrt(math.floor(left / (wide * wide)))
 
 
 def _looped(
@@ -85,7 +94,7 @@ class _Neighbours(Map, abstract=True):
         dem = heights(tile, self.dem, label)
         pixel, notes = (1.0, 1.0), ()  # type: tuple[float, float], tuple[str, ...]
         if self.radius_units == "metres":
-            east, north, notes = steps(tile, label)
+            east, north, notes = steps(tile, dem, label)
             pixel = (abs(north), abs(east))
         segments = disk(self.radius, inner, pixel)
         if not segments or (len(segments) == 1 and segments[0][2] == 1):

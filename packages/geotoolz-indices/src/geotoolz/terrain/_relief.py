@@ -60,8 +60,9 @@ class Slope(_Horn):
     and ``q = ((g + 2h + i) − (a + 2b + c)) / 8Δy``, in float64 whatever the type of the heights. Reads
     heights and adds one float32 variable of the same dims, in degrees (0 to 90) or percent (0 to infinity).
     A pixel is no-data (NaN) where it or any of its eight neighbours has none, as they do beyond the tile;
-    with ``edges=True`` a missing neighbour continues the line from the one opposite (``2e −`` that), or is
-    as high as the pixel where that is missing too. Distances are metres: feet are converted, degrees
+    with ``edges=True`` a missing neighbour continues the line from the one opposite (``2e −`` that), and
+    where that is missing too the plane of the others, as at the corners of a tile (``c = b + f − e``);
+    what no neighbour tells is level. Planes come out exact. Distances are metres: feet are converted, degrees
     refused. Looks one pixel around.
 
     Parameters

@@ -12,6 +12,7 @@ from geotoolz.core import (
     GridMismatchError,
     MissingVariableError,
     ParameterError,
+    QuantityError,
     TileSpec,
     chosen_bands,
     geobox_of,
@@ -19,7 +20,10 @@ from geotoolz.core import (
     nearest,
 )
 from geotoolz.core._grid import grid_label
+from geotoolz.core._quantity import is_flags
 from geotoolz.metrics._confusion import ConfusionMatrix
+from geotoolz.metrics._confusion_counts import ConfusionCounts
+from geotoolz.metrics._iou import IoU
 from geotoolz.metrics._pairs import PairReduce
 from geotoolz.metrics._scores import MAE, R2, RMSE, Bias
 
@@ -56,11 +60,10 @@ class Comparison:
         return {"bands": bands, "only_a": list(self.only_a), "only_b": list(self.only_b)}
 
     def __str__(self) -> str:
-        lines = [
-            f"{band}: "
-            + ", ".join(f"{name} {result:.6g}" for name, result in found.items() if _is_number(result))
-            for band, found in self.bands.items()
-        ]
+        lines = []
+        for band, found in self.bands.items():
+            lines.append(f"{band}: " + ", ".join(_told(name, result) for name, result in found.items()))
+            lines += [str(result) for result in found.values() if isinstance(result, ConfusionCounts)]
         return "\n".join(lines)
 
 
@@ -92,6 +95,8 @@ def compare(
         If the tiles lie on different grids, or have other dates; names both.
     MissingVariableError
         If a band is in one tile only, or there is none in both.
+    QuantityError
+        If `RMSE`, `MAE`, `Bias` or `R2` would compute with the numbers of classes.
 
     Examples
     --------
@@ -109,10 +114,11 @@ def compare(
                 f"{type(one).__name__} compares no pairs", expected="RMSE, ConfusionMatrix, …"
             )
     named = None if bands is None else tuple(bands)
-    pairs = common_bands(a, b, named, any(isinstance(one, ConfusionMatrix) for one in chosen))
+    pairs = common_bands(a, b, named, any(isinstance(one, ConfusionMatrix | IoU) for one in chosen))
     found: dict[str, dict[str, Any]] = {}
     for name, other in pairs.items():
         pair = _pair(a, name, b, other)
+        require_fit(name, TileSpec.of(pair), chosen)
         found[name] = {_label(one): one.replace(predicted="predicted", truth="truth")(pair) for one in chosen}
     only_a = tuple(n for n in image_bands(TileSpec.of(a)) if n not in pairs)
     only_b = tuple(n for n in image_bands(TileSpec.of(b)) if n not in pairs.values())
@@ -123,9 +129,10 @@ def pooled(metric: PairReduce, a: xr.Dataset, b: xr.Dataset) -> Any:
     """Return a statistic over all bands that two tiles have in common, taken together."""
     metric = metric.replace(predicted="predicted", truth="truth")
     state = None
-    for name, other in common_bands(a, b, None, isinstance(metric, ConfusionMatrix)).items():
+    for name, other in common_bands(a, b, None, isinstance(metric, ConfusionMatrix | IoU)).items():
         pair = _pair(a, name, b, other)
         spec = TileSpec.of(pair)
+        require_fit(name, spec, (metric,))
         metric.plan(spec)  # says what is wrong
         mine = metric.update(metric.init(spec), pair["predicted"].values, pair["truth"].values)
         state = mine if state is None else metric.merge(state, mine)
@@ -142,15 +149,40 @@ def common_bands(
         mine = chosen_bands(one, bands, "compare")
         theirs = [two.find(name, "compare") for name in mine]
         return dict(zip(mine, theirs, strict=True))
-    names = tuple(one.variables) if classes else image_bands(one)
+    names = class_bands(one) if classes else image_bands(one)
     pairs = {name: found for name in names if (found := two.lookup(name)) is not None}
     if not pairs:
+        held = [name for name in one.variables if two.lookup(name) and is_flags(name, one.variables[name])]
+        if held and not classes:
+            raise refusal(held[0])
         raise MissingVariableError(
             f"the first tile has {', '.join(one.variables)}, the second {', '.join(two.variables)}",
             expected="a band in both",
             fix="rename one, or compare two variables of one tile",
         )
     return pairs
+
+
+def class_bands(tile: TileSpec) -> tuple[str, ...]:
+    """Return the variables that hold classes: those that say so, or all of a tile of which none does."""
+    said = tuple(name for name, spec in tile.variables.items() if is_flags(name, spec))
+    return said or tuple(tile.variables)
+
+
+def refusal(name: str) -> QuantityError:
+    """Return the error of a metric of measurements that meets classes."""
+    return QuantityError(
+        f"{name!r} holds classes, whose numbers are names",
+        expected="measurements for RMSE, MAE, Bias and R2",
+        fix="compare classes with ConfusionMatrix() or IoU(positive=…), files with --metrics confusion,iou",
+    )
+
+
+def require_fit(name: str, pair: TileSpec, metrics: Iterable[PairReduce]) -> None:
+    """Raise if a metric of measurements would compute with the numbers of classes."""
+    measures = any(isinstance(one, RMSE | MAE | Bias | R2) for one in metrics)
+    if measures and any(is_flags(name, spec) for spec in pair.variables.values()):
+        raise refusal(name)
 
 
 def require_one_grid(a: xr.Dataset, b: xr.Dataset) -> None:
@@ -182,5 +214,9 @@ def _label(metric: PairReduce) -> str:
     return str(getattr(metric, "label", type(metric).__name__))
 
 
-def _is_number(result: Any) -> bool:
-    return isinstance(result, float)
+def _told(name: str, result: Any) -> str:
+    if isinstance(result, ConfusionCounts):
+        shares = (result.overall_accuracy, result.kappa, result.mean_iou)
+        text = "overall accuracy {:.6g}, kappa {:.6g}, mean IoU {:.6g}".format(*shares)
+        return f"{text}, {result.n} pixels; rows are true, columns predicted"
+    return f"{name} {float(result):.6g}"

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from geotoolz.core import ParameterError, Role, TileError, TileSpec, VarSpec, flat_view
+from geotoolz.core import ParameterError, Plan, Role, TileError, TileSpec, VarSpec, flat_view
 from geotoolz.metrics import _kernels
 from geotoolz.metrics._confusion_counts import ConfusionCounts
+from geotoolz.metrics._meanings import meanings, require_same_meanings
 from geotoolz.metrics._pairs import PairReduce
 
 Array = np.ndarray[Any, Any]
@@ -44,6 +45,8 @@ class ConfusionMatrix(PairReduce):
         If the tile lacks a variable.
     TileError
         If a value is no whole number, or none of the classes; names value and number of pixels.
+    QuantityError
+        If ``flag_values`` and ``flag_meanings`` of the variables call one number by two names.
     ParameterError
         If a class is given twice, or none.
 
@@ -71,6 +74,11 @@ class ConfusionMatrix(PairReduce):
         """Check the classes."""
         if self.classes is not None and (not self.classes or len(set(self.classes)) < len(self.classes)):
             raise ParameterError(f"classes={self.classes}", expected="one class at least, each once")
+
+    def plan(self, tile: TileSpec) -> Plan:
+        """Read both variables, whose classes must mean the same."""
+        require_same_meanings(tile, self.names(tile))
+        return super().plan(tile)
 
     def init(self, tile: TileSpec, previous: Any = None) -> PairCounts:
         """Return empty counts."""
@@ -195,9 +203,7 @@ class PairCounts:
     def labels(self, classes: tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of the classes, if a variable says them all."""
         for spec in reversed(self.specs):
-            values = [int(value) for value in np.ravel(spec.attrs.get("flag_values", ()))]
-            names = str(spec.attrs.get("flag_meanings", "")).split()
-            known = dict(zip(values, names, strict=False))
+            known = meanings(spec)
             if classes and all(value in known for value in classes):
                 return tuple(known[value] for value in classes)
         return ()

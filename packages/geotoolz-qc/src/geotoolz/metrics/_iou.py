@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from geotoolz.core import Role, TileSpec
+from geotoolz.core import Plan, Role, TileSpec
 from geotoolz.metrics._confusion import PairCounts
 from geotoolz.metrics._confusion_counts import ratio
+from geotoolz.metrics._meanings import require_same_meanings
 from geotoolz.metrics._pairs import PairReduce
 from geotoolz.metrics._result import Numbers
 
@@ -111,6 +112,8 @@ class IoU(PairReduce):
         If the tile lacks a variable.
     TileError
         If a value is no whole number: probabilities need a threshold first.
+    QuantityError
+        If ``flag_values`` and ``flag_meanings`` of the variables call one number by two names.
 
     References
     ----------
@@ -129,6 +132,11 @@ class IoU(PairReduce):
     positive: int = 1
 
     label: ClassVar[str] = "iou"
+
+    def plan(self, tile: TileSpec) -> Plan:
+        """Read both variables, whose classes must mean the same."""
+        require_same_meanings(tile, self.names(tile))
+        return super().plan(tile)
 
     def init(self, tile: TileSpec, previous: Any = None) -> PairCounts:
         """Return empty counts."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from geotoolz.core import Assertion, Builder, Plan, QCError, QCWarning, State, TileSpec
+from geotoolz.core._reduce import QC_FAILED
 
 OnFail = Literal["raise", "warn", "tag"]
 """What a check may do with a tile that is not good enough."""
 
-TAG = "qc_failed"
+TAG = QC_FAILED
 """Attribute of a tile that lists the failed checks, each with what was found.
 
 No colon: a batch run takes such attributes for the fields of the source's STAC item, and drops them.

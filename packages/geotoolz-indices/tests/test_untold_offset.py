@@ -1,0 +1,42 @@
+"""Stored numbers of Sentinel-2 whose offset nobody has told: ratios of them are wrong, and refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from geotoolz.core import QuantityError, tile_from_arrays
+from geotoolz.indices import EVI, NDVI
+from geotoolz.radiometry import DNToReflectance
+
+
+def scene(baseline: Any = "05.09", **attrs: Any) -> xr.Dataset:
+    box = GeoBox.from_bbox((500000, 5000000, 500040, 5000030), "EPSG:32633", shape=(3, 4))
+    bands = {
+        name: np.full((3, 4), value, "u2") for name, value in (("red", 1400), ("nir", 4000), ("blue", 1300))
+    }
+    known = {"platform": "sentinel-2b", "processing_level": "L2A", "datetime": "2023-08-10T10:00:00Z"}
+    if baseline is not None:
+        known["processing_baseline"] = baseline
+    return tile_from_arrays(bands, box, attrs=known, var_attrs=dict.fromkeys(bands, attrs))
+
+
+@pytest.mark.parametrize("attrs", [{}, {"quantity": "dn"}])
+def test_a_ratio_of_shifted_numbers_is_refused_and_right_once_they_are_scaled(attrs: dict[str, str]) -> None:
+    with pytest.raises(QuantityError, match=r"Sentinel-2 baseline 05.09.*offset of -1000"):
+        NDVI()(scene(**attrs))
+    assert float(NDVI()(DNToReflectance()(scene(**attrs))).ndvi[0, 0]) == pytest.approx(0.7647, abs=1e-4)
+
+
+def test_before_baseline_4_and_where_the_offset_is_applied_ratios_are_right() -> None:
+    assert float(NDVI()(scene("03.01")).ndvi[0, 0]) == pytest.approx(2600 / 5400)
+    assert float(NDVI()(scene(quantity="dn", add_offset=0)).ndvi[0, 0]) == pytest.approx(2600 / 5400)
+
+
+def test_integers_that_say_nothing_are_no_reflectance_for_formulas_that_need_it() -> None:
+    with pytest.raises(QuantityError, match="integers that do not say what they are"):
+        EVI()(scene(None).assign_attrs(platform="unknown"))
