@@ -129,6 +129,17 @@ def test_unsorted_and_missing_times_are_refused(tile: xr.Dataset, text: str) -> 
     assert [finding.level for finding in check(LinearGapFill(), tile)] == ["error"]
 
 
+def test_the_advice_for_times_as_text_works_on_our_own() -> None:
+    import pandas
+
+    texts = ["2024-01-01T10:00:00Z", "2024-01-02T10:00:00Z"]
+    tile = series([0.0, 1.0]).assign_coords(time=texts)
+    with pytest.raises(TileError) as error:
+        LinearGapFill()(tile)
+    assert "pandas.to_datetime([…], utc=True).tz_localize(None)" in str(error.value)
+    LinearGapFill()(tile.assign_coords(time=pandas.to_datetime(texts, utc=True).tz_localize(None)))
+
+
 def test_flags_unknown_bands_and_gaps_are_refused() -> None:
     with pytest.raises(TileError, match="'scl', which holds flags"):
         LinearGapFill(("scl",))(contract_tile((3, 3), times=2))

@@ -155,7 +155,8 @@ def _medoid_against_numpy() -> float:
 def _max_ndvi_against_numpy() -> float:
     tile = spectra()
     red, nir = tile.red.values.astype("f8"), tile.nir.values.astype("f8")
-    ndvi = np.nan_to_num((nir - red) / (nir + red), nan=-np.inf)
+    ndvi = (nir - red) / (nir + red)
+    ndvi = np.where((nir + red > 0) & (np.abs(ndvi) <= 1), ndvi, -np.inf)
     index = ndvi.argmax(axis=0)
     expected = np.take_along_axis(tile.swir16.values, index[None], 0)[0]
     return apart(Composite("max_ndvi")(tile).swir16, np.where(np.isinf(ndvi.max(axis=0)), np.nan, expected))

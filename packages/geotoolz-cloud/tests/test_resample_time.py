@@ -105,7 +105,9 @@ def test_what_becomes_of_other_variables() -> None:
     assert list(out.data_vars) == ["red", "count"]
     assert "sun_elevation" not in out.coords
     assert out.time.attrs["long_name"] == "time of acquisition"
-    assert out.attrs["datetime"] == tile.attrs["datetime"]
+    assert out.attrs["datetime"] == out.attrs["start_datetime"] == "2024-06-01T00:00:00Z"
+    assert out.attrs["end_datetime"] == "2024-06-11T00:00:00Z"
+    assert out.attrs["tile_id"] == "contract_weekly_median"
 
 
 @settings(max_examples=60)

@@ -17,6 +17,7 @@ from geotoolz.core import (
     Ref,
     Sequential,
     TileError,
+    TileSpec,
     freeze,
     run,
 )
@@ -31,6 +32,7 @@ from geotoolz.hyperspectral import (
     read_spectrum,
     unit_absorption,
 )
+from geotoolz.hyperspectral._cube import cube_of
 
 CENTRES = np.linspace(2130.0, 2480.0, 8)
 
@@ -207,7 +209,8 @@ def test_gaussian_averages_against_brute_force(seed, bands, fwhm):
     centres = np.cumsum(rng.uniform(5, 20, bands)) + 400
     values = rng.random((bands, 3, 4))
     new = np.sort(rng.uniform(centres[0], centres[-1], 4))
-    out = SpectralResample(new, fwhm)(cube(values, centres))
+    # least: at the ends a response may hang over, and its part inside is averaged
+    out = SpectralResample(new, fwhm, least=0.01)(cube(values, centres))
     expected = [np.tensordot(weights_by_hand(centres, c, fwhm), values, 1) for c in new]
     np.testing.assert_allclose(out.cube, expected, atol=1e-6)
     np.testing.assert_array_equal(out.wavelength, new)
@@ -232,13 +235,56 @@ def test_response_functions_make_bands():
 
 
 def test_no_data_stays_or_is_made_up_for():
-    values = np.arange(8.0)[:, None, None] * np.ones((8, 1, 2))
+    values = np.arange(10.0)[:, None, None] * np.ones((10, 1, 2))
     values[3, 0, 0] = np.nan
-    tile = cube(values, np.arange(400.0, 480.0, 10))
+    tile = cube(values, np.arange(400.0, 500.0, 10))
     op = SpectralResample((430.0, 470.0), 18.0)
     strict, lenient = op(tile).cube.values, op.replace(least=0.4)(tile).cube.values
     assert np.isnan(strict[0, 0, 0]) and np.isfinite(strict[1]).all()
     assert lenient[0, 0, 0] == pytest.approx(3.0) and strict[0, 0, 1] == lenient[0, 0, 1]
+
+
+def test_a_response_that_hangs_over_the_end_is_refused():
+    centres = np.arange(400.0, 1001.0, 5.0)
+    tile = cube(centres[:, None, None] * np.ones((1, 2, 2)), centres)  # every band holds its wavelength
+    with pytest.raises(TileError, match=r"400\.0 nm, or not for enough of their response.*least=0\.5"):
+        SpectralResample((400.0,), 40.0)(tile)
+    half = SpectralResample((400.0,), 40.0, least=0.5)(tile)  # 56 % from 397.5 on
+    assert float(half.cube[0, 0, 0]) == pytest.approx(412, abs=1)
+    # σ = 17 nm: of 437 nm 1.0 % lies below 397.5, of 436 nm 1.2 %
+    near = SpectralResample((437.5, 500.0), 40.0)(tile).cube[:, 0, 0]
+    assert float(near[0]) == pytest.approx(437.5 + 0.011 * 40, abs=0.15)
+    assert float(near[1]) == pytest.approx(500, abs=1e-3)
+    with pytest.raises(TileError, match=r"436\.0 nm"):
+        SpectralResample((436.0,), 40.0)(tile)
+
+
+def test_a_gap_covers_nothing():
+    centres = np.concatenate([np.arange(400.0, 701.0, 5.0), np.arange(800.0, 1001.0, 5.0)])
+    tile = cube(centres[:, None, None] * np.ones((1, 2, 2)), centres)
+    with pytest.raises(TileError, match=r"at 700\.0, 750\.0 nm"):
+        SpectralResample((650.0, 700.0, 750.0, 850.0), 40.0)(tile)
+    beside = SpectralResample((700.0,), 40.0, least=0.5)(tile)
+    # 702.5 nm and below: the mirror image of the beginning of a cube, not the 50 nm to the middle of the gap
+    assert float(beside.cube[0, 0, 0]) == pytest.approx(700 - 12, abs=1)
+
+
+def test_widths_have_units_of_their_own():
+    centres = np.array([500.0, 510.0, 520.0])
+    tile = cube(np.ones((3, 1, 1)), centres)
+    for values, units in (([8.0, 9, 10], None), ([0.008, 0.009, 0.010], "um"), ([8.0, 9, 10], "nm")):
+        coord = ("wavelength", values, {} if units is None else {"units": units})
+        found = cube_of(TileSpec.of(tile.assign_coords(fwhm=coord)), None, "x").fwhm
+        np.testing.assert_allclose(found, [8, 9, 10])
+    micro = tile.assign_coords(wavelength=("wavelength", centres / 1000, {"units": "um"}))
+    mixed = micro.assign_coords(fwhm=("wavelength", [8.0, 9, 10], {"units": "nm"}))
+    np.testing.assert_allclose(cube_of(TileSpec.of(mixed), None, "x").fwhm, [8, 9, 10])
+    plain = micro.assign_coords(fwhm=("wavelength", [0.008, 0.009, 0.010]))
+    np.testing.assert_allclose(cube_of(TileSpec.of(plain), None, "x").fwhm, [8, 9, 10])
+    with pytest.raises(TileError, match="fwhm has units 'cm-1'"):
+        cube_of(
+            TileSpec.of(tile.assign_coords(fwhm=("wavelength", [1.0, 1, 1], {"units": "cm-1"}))), None, "x"
+        )
 
 
 def test_a_pipeline_goes_on_with_the_new_bands():

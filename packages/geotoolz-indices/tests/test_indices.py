@@ -30,6 +30,7 @@ from geotoolz.indices import (
     NDVI,
     NDWI,
     AppendIndex,
+    Index,
     NormalizedDifference,
     append_index,
     compute_ndvi,
@@ -194,3 +195,17 @@ def test_append_index_of_what_is_there() -> None:
         AppendIndex(NDVI(), name="")
     with pytest.raises(ParameterError, match="index"):
         AppendIndex("NDVI")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("instrument", "expected"), [("mss", (60 - 20) / 80), ("tm", (70 - 60) / 130)])
+def test_ndvi_of_landsat_5_reads_the_bands_of_its_instrument(instrument: str, expected: float) -> None:
+    # MSS: B2 red, B3 0.7–0.8 µm; TM: B3 red, B4 near infrared
+    values = {"B1": 30, "B2": 20, "B3": 60, "B4": 70}
+    box = GeoBox((2, 2), Affine(60, 0, 5e5, 0, -60, 5e6), "EPSG:32633")
+    tile = tile_from_arrays(
+        {band: np.full((2, 2), value / 100, "f4") for band, value in values.items()},
+        box,
+        attrs={"platform": "landsat-5", "instrument": instrument},
+    )
+    assert NDVI()(tile).ndvi.values[0, 0] == pytest.approx(expected, rel=1e-6)
+    assert Index("NDVI")(tile).ndvi.values[0, 0] == pytest.approx(expected, rel=1e-6)

@@ -200,6 +200,19 @@ def test_number_of_looks_of_simulated_speckle():
     assert EquivalentNumberOfLooks()(multilook(small(values), rows=2))["vv"] == pytest.approx(20, rel=0.05)
 
 
+def test_negative_power_does_not_count():
+    assert EquivalentNumberOfLooks()(small(np.array([[1.0, 3.0, -2.0]], np.float32))) == {"vv": 4.0}
+    whole = small(np.array([[1, 3, -2, -999, -999]], np.int16), _FillValue=-999)
+    assert EquivalentNumberOfLooks()(whole) == {"vv": 4.0}
+
+
+def test_decibels_without_units_are_noticed_by_their_sign():
+    tile = small(np.array([[-12.0, -9.5], [-20.0, np.nan]], np.float32))
+    del tile.vv.attrs["units"]
+    with pytest.raises(QuantityError, match=r"3 of 3 values of 'vv' below 0.*DBToLinear"):
+        EquivalentNumberOfLooks()(tile)
+
+
 def test_bad_input_of_the_number_of_looks():
     with pytest.raises(MissingVariableError, match="reads backscatter"):
         EquivalentNumberOfLooks()(contract_tile())

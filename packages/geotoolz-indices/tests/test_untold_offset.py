@@ -32,6 +32,15 @@ def test_a_ratio_of_shifted_numbers_is_refused_and_right_once_they_are_scaled(at
     assert float(NDVI()(DNToReflectance()(scene(**attrs))).ndvi[0, 0]) == pytest.approx(0.7647, abs=1e-4)
 
 
+@pytest.mark.parametrize("baseline", ["N0509", "05.00.0", 5.1])
+def test_other_spellings(baseline: Any) -> None:
+    with pytest.raises(QuantityError, match="offset of -1000"):
+        NDVI()(scene(baseline))
+    named = scene(None).assign_attrs(tile_id="S2B_MSIL2A_20230810T100031_N0509_R122_T33TWL_20230810T1")
+    with pytest.raises(QuantityError, match="offset of -1000"):
+        NDVI()(named)
+
+
 def test_before_baseline_4_and_where_the_offset_is_applied_ratios_are_right() -> None:
     assert float(NDVI()(scene("03.01")).ndvi[0, 0]) == pytest.approx(2600 / 5400)
     assert float(NDVI()(scene(quantity="dn", add_offset=0)).ndvi[0, 0]) == pytest.approx(2600 / 5400)

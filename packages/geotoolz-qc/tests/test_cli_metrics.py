@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from geotoolz.core.testing import contract_tile
+from geotoolz.core.testing import contract_tile, simulate_scene
 
 
 def call(capfd, *args):
@@ -29,6 +29,7 @@ def files(tmp_path):
     write_tile(b.assign_attrs(a.attrs), tmp_path / "b" / "{band}.tif")
     write_tile(maps, tmp_path / "map.tif")
     write_tile(maps.rename(scl="other"), tmp_path / "other.tif")
+    write_tile(simulate_scene((40, 50), bands=("red", "scl"))[["scl"]], tmp_path / "known.tif")
     write_tile((maps.scl > 4).astype("u1").to_dataset(name="mask"), tmp_path / "mask.tif")
     write_tile(a.isel(x=slice(0, 30)), tmp_path / "small" / "{band}.tif")
     return tmp_path
@@ -55,7 +56,7 @@ def test_maps_are_compared_by_class_unless_told_otherwise(files, capfd):
 
 
 def test_overlaps_by_class(files, capfd):
-    args = ("compare", files / "map.tif", files / "other.tif", "--metrics", "iou")
+    args = ("compare", files / "known.tif", files / "known.tif", "--metrics", "iou")
     code, out, err = call(capfd, *args)
     assert code == 0 and "iou of class 4 vegetation" in out and "mean iou" in out, err
     assert "kappa" not in out

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from _rasters import write
 
 from geotoolz.core import ParameterError, QuantityError
+from geotoolz.io import MetadataWarning, forget_notices, open_tile
 from geotoolz.io._bands import TABLES, band_of_asset, identify
 from geotoolz.io._product import Product, baseline_number, from_identifier
 from geotoolz.io._radiometry import Declared, check_offset, decide
@@ -176,19 +178,24 @@ def test_mss_is_not_tm(name):
 
 @pytest.mark.filterwarnings("error::geotoolz.io.MetadataWarning")
 def test_reading_sentinel_2_without_baseline_and_date_warns(tmp_path):
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    from geotoolz.core import tile_from_arrays
-    from geotoolz.io import MetadataWarning, forget_notices, open_tile, write_cog
-
     forget_notices()
-    box = GeoBox((16, 16), Affine(10, 0, 5e5, 0, -10, 5e6), "EPSG:32633")
-    ds = tile_from_arrays({"red": np.full((16, 16), 1500, "u2")}, box, nodata={"red": 0})
-    path = tmp_path / "S2A_33TWL_L2A_B04.tif"
-    write_cog(ds, path, variable="red")
+    path = write(tmp_path / "S2A_33TWL_L2A_B04.tif", np.full((16, 16), 1500, "u2"))
     with pytest.raises(MetadataWarning, match=r"no processing baseline and no offset.*unknown"):
         open_tile(path)
+
+
+def test_a_folder_of_mss_bands_is_named_by_colour(tmp_path):
+    name = "LM05_L1TP_008059_19900701_20200825_02_T2"
+    for number in (1, 2, 3, 4):
+        write(tmp_path / name / f"{name}_B{number}.TIF", np.full((16, 16), number, "u1"))
+    tile = open_tile(tmp_path / name, raw=True)
+    assert {band: int(tile[band][0, 0]) for band in tile.data_vars} == {
+        "green": 1,
+        "red": 2,
+        "nir": 3,
+        "nir08": 4,
+    }
+    assert tile.attrs["instrument"] == "mss"
 
 
 def test_one_scale_does_not_fit_the_scenes_of_tm_and_etm():

@@ -74,7 +74,9 @@ def test_the_products_name_tells_the_baseline(one: One, told: str, expected: flo
     assert value_of(ds.assign_attrs(processing_baseline="04.00")) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("product", ["HLS.S30.T33TWL.2023232T094549.v2.0", "HLS.L30.T33TWL.2023232T094549.v2.0"])
+@pytest.mark.parametrize(
+    "product", ["HLS.S30.T33TWL.2023232T094549.v2.0", "HLS.L30.T33TWL.2023232T094549.v2.0"]
+)
 @pytest.mark.parametrize(
     "more",
     [

@@ -299,6 +299,10 @@ def test_legend_of_a_plot(tile, axes):
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts[3] == "4 vegetation"
     assert texts[-1] == "other values"
+    bar = Colormap("nir", vmin=0, vmax=1).legend(tile)
+    for other in (bar, Colormap("nir", vmin=0, vmax=1)):
+        with pytest.raises(ParameterError, match=r"got a ColorBar.*plot_band"):
+            plot_legend(other, ax=axes)
     with pytest.raises(ParameterError, match="plot_band draws one"):
         plot_rgb(tile, "nir", ax=axes)
 

@@ -13,7 +13,8 @@ from geotoolz.core._specs import TileSpec, VarSpec
 FLAG_NAMES = frozenset(
     {"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"}
 )
-_BASELINE = re.compile(r"N?(\d{1,2})\.?\d\d?$")
+_BASELINE = re.compile(r"N?(\d\d)\d\d$|N?(\d{1,2})\.")
+_IN_NAME = re.compile(r"_N(\d{4})_")
 _SURFACE_LEVELS = ("L2A", "L2SP", "L2SR")
 
 
@@ -131,7 +132,10 @@ def _require_no_untold_offset(tile: TileSpec, name: str, spec: VarSpec, needed_b
     told = [tile.attrs.get("processing_baseline")]
     if "processing_baseline" in tile.coords:
         told = list(tile.coords["processing_baseline"].values)
-    shifted = [str(one) for one in told if (found := _BASELINE.match(str(one))) and int(found[1]) >= 4]
+    elif told == [None]:
+        told = _IN_NAME.findall(str(tile.attrs.get("tile_id", "")))[:1]
+    numbers = [(str(one), _BASELINE.match(str(one))) for one in told]
+    shifted = [text for text, found in numbers if found and int(found[1] or found[2]) >= 4]
     if shifted:
         raise QuantityError(
             f"{needed_by} reads {name!r}, which holds {spec.dtype} of Sentinel-2 baseline {shifted[0]}: "

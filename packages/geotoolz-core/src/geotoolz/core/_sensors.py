@@ -118,7 +118,9 @@ def sensor_of(attrs: Mapping[str, object]) -> str:
     platform = str(attrs.get("platform") or "").lower().replace("_", "-")
     instrument = str(attrs.get("instrument") or "").lower()
     name = str(attrs.get("tile_id") or "").upper()
-    is_mss = instrument.startswith("mss") or (not instrument and name.startswith(("LM04", "LM05", "LM4", "LM5")))
+    is_mss = instrument.startswith("mss") or (
+        not instrument and name.startswith(("LM04", "LM05", "LM4", "LM5"))
+    )
     return f"{platform}-mss" if is_mss and platform in ("landsat-4", "landsat-5") else platform
 
 

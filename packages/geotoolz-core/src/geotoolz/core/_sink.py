@@ -39,8 +39,9 @@ class Sink(TileOperator, abstract=True):
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Register the sink; the tile passes unchanged."""
         original = {name for _, name in builder.sources.values()}
-        new = tuple(n for n, s in state.slots.items() if s not in builder.sources and n not in original)
         changed = tuple(n for n, s in state.slots.items() if s not in builder.sources)
+        planes = {n for n in changed if "color_interp" in state.spec.variables[n].attrs}
+        new = tuple(n for n in changed if n in planes or n not in original)  # as `Program.created`
         self.check_tile(state.spec, new or changed)
         builder.sinks.append((path, self))
         return state

@@ -103,8 +103,10 @@ def _applied(op: Operator, tile: xr.Dataset, original: xr.Dataset) -> Any:
 def _created(tile: xr.Dataset, original: xr.Dataset) -> tuple[str, ...]:
     """Return the variables that are new since the pipeline began, or those that changed."""
     names, before, after = list(map(str, tile.data_vars)), original.variables, tile.variables
-    new = tuple(n for n in names if n not in original.data_vars)
-    return new or tuple(n for n in names if after[n].data is not before[n].data)
+    changed = tuple(n for n in names if n not in before or after[n].data is not before[n].data)
+    # planes of a picture belong together, as in `Program.created`
+    new = tuple(n for n in changed if n not in original.data_vars or "color_interp" in after[n].attrs)
+    return new or changed
 
 
 def _checked(result: Any, op: Operator, path: str) -> xr.Dataset:

@@ -75,9 +75,7 @@ class Product:
     @property
     def sensor(self) -> str:
         """The platform as band tables know it: ``landsat-5-mss`` for MSS on a satellite that has TM too."""
-        return sensor_of(
-            {"platform": self.platform, "instrument": self.instrument, "tile_id": self.tile_id}
-        )
+        return sensor_of({"platform": self.platform, "instrument": self.instrument, "tile_id": self.tile_id})
 
     @property
     def is_hls(self) -> bool:
@@ -148,7 +146,7 @@ def baseline_number(told: object) -> int | None:
         raise QuantityError(
             f"the processing baseline {told!r} cannot be read",
             expected="two numbers, such as '05.09' or 'N0509'",
-            fix="ds.attrs['processing_baseline'] = '05.09', or give the offset to DNToReflectance or open_tile",
+            fix="ds.attrs['processing_baseline'] = '05.09', or offset= of DNToReflectance and open_tile",
         )
     major, minor = (match[1], match[2]) if match[1] else (match[3], (match[4] or "0").ljust(2, "0"))
     return int(major) * 100 + int(minor)

@@ -209,7 +209,7 @@ def _check_one_file(path: str, variables: Mapping[str, VarSpec]) -> None:
         listed = "; ".join(
             f"{', '.join(names)}: {kind[0]}, no-data {kind[1]}" for kind, names in kinds.items()
         )
-        most = tuple(max(kinds.values(), key=len))
+        most = max(map(tuple, kinds.values()), key=len)
         raise TileError(
             f"{path} would hold {len(variables)} variables of several kinds ({listed})",
             expected="one dtype and one no-data value per file",

@@ -129,8 +129,8 @@ def _refuse_undated(product: Product, name: str) -> None:
         return
     if baseline_number(product.baseline) is None and not product.when:
         raise QuantityError(
-            f"nothing says whether {name!r} has an offset of -1000: the tile has neither a processing baseline "
-            "nor a date",
+            f"nothing says whether {name!r} has an offset of -1000: the tile has neither a processing "
+            "baseline nor a date",
             expected="'processing_baseline' among the tile's attributes: from 04.00 on there is one",
             fix="ds.attrs['processing_baseline'] = '05.09' (the N0509 in the product's name), "
             "or scale=1e-4 and offset=-0.1 or 0.0",

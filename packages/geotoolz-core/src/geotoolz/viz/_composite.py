@@ -108,8 +108,8 @@ class TrueColor(Composite):
     Writes four uint8 variables, ``red``, ``green``, ``blue`` and ``alpha``: 0 … 255, values beyond
     the limits cut off, rounded to the nearest (half up). Where one of the bands has no data all four
     are 0, elsewhere ``alpha`` is 255. The bands of reflectance of those names are replaced unless
-    `names` says otherwise; indices refuse the picture. To write it, name all four:
-    ``WriteCOG(path, bands=("red", "green", "blue", "alpha"))``.
+    `names` says otherwise; indices refuse the picture. `WriteCOG` writes all four,
+    in the tile's order; red first with ``WriteCOG(path, bands=("red", "green", "blue", "alpha"))``.
 
     The limits are fixed, so tiles and dates match. With `percentiles` they come from the data: from
     a sample, by `geotoolz.core.freeze`; per tile only if ``scope="tile"`` says so.

@@ -165,11 +165,19 @@ def plot_legend(legend: Legend | CategoricalColormap, ax: Axes | None = None, **
     ------
     MissingDependencyError
         If matplotlib is not installed.
+    ParameterError
+        For anything else, such as a `ColorBar`: `plot_band` draws it beside its band.
     """
     plt = _pyplot("plot_legend")
+    known: Any = legend.legend() if hasattr(legend, "legend") else legend
+    if not isinstance(known, Legend):
+        raise ParameterError(
+            f"plot_legend got a {type(known).__name__}",
+            expected="the legend of classes: a Legend, or a CategoricalColormap",
+            fix="plot_band(tile, band, cmap=…, vmin=…, vmax=…) draws a band with its colour bar",
+        )
     from matplotlib.patches import Patch
 
-    known = legend if isinstance(legend, Legend) else legend.legend()
     axes = _axes(plt, ax)
     patches = [
         Patch(facecolor=e.color, edgecolor="#888", label=_label(e.value, e.name)) for e in known.entries

@@ -37,7 +37,8 @@ class Cube:
     wavelengths : array of float64
         Centres of the bands in nanometres.
     fwhm : array of float64, optional
-        Full widths at half maximum in nanometres, from a coordinate ``fwhm`` along ``wavelength``.
+        Full widths at half maximum in nanometres, from a coordinate ``fwhm`` along ``wavelength``; in its
+        own units, or without any in those of ``wavelength``.
     """
 
     name: str
@@ -89,7 +90,10 @@ def cube_of(tile: TileSpec, cube: str | None, needed_by: str) -> Cube:
     values = tile.coordinate(DIM, needed_by)
     coord = tile.coords.get("fwhm")
     factor = _factor(values, tile.coords[DIM].attrs.get("units"), needed_by)
-    fwhm = None if coord is None or coord.dim != DIM else np.asarray(coord.values, np.float64) * factor
+    fwhm = None
+    if coord is not None and coord.dim == DIM:
+        units = coord.attrs.get("units")
+        fwhm = np.asarray(coord.values, np.float64) * (factor if units is None else _known(units, "fwhm"))
     return Cube(name, spec, np.asarray(values, np.float64) * factor, fwhm)
 
 
@@ -107,12 +111,17 @@ def _factor(values: Array, units: Any, needed_by: str) -> float:
                 fix="ds.wavelength.attrs['units'] = 'um', if they are micrometres",
             )
         return 1.0
+    return _known(units, DIM)
+
+
+def _known(units: Any, name: str) -> float:
+    """Return what turns a coordinate of such units into nanometres."""
     factor = _NANOMETRES.get(str(units).strip().lower())
     if factor is None:
         raise TileError(
-            f"the coordinate wavelength has units {units!r}",
+            f"the coordinate {name} has units {units!r}",
             expected="nm or um",
-            fix="ds.wavelength.attrs['units'] = 'nm', after converting the values",
+            fix=f"ds.{name}.attrs['units'] = 'nm', after converting the values",
         )
     return factor
 

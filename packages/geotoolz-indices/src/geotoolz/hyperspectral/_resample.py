@@ -27,6 +27,9 @@ from geotoolz.hyperspectral._weights import Weights, gaussian, linear, response,
 
 Array = np.ndarray[Any, Any]
 
+_COVERED = 0.99
+"""Share of a Gaussian's area that counts as all of it: what is missing moves its mean by 0.011 widths."""
+
 
 def _combine(cube: Array, nodata: Any, starts: Array, source: Array, weights: Array, least: float) -> Array:
     """Return the new bands, before the last two axes."""
@@ -59,6 +62,12 @@ class SpectralResample(Map):
     Units stay. NaN where a band that has weight holds no data, unless `least` allows it. Footprint:
     one pixel, all bands. Sums run in float64 in the order of the wavelengths.
 
+    A Gaussian may hang over the ends of the cube, or over a gap (where neighbouring bands are more than
+    three times the median distance apart), by 1 % of its area; by more only if `least` allows it. A band
+    stands for half the way to its neighbours. What is missing is not made up for: the mean is that of the
+    part inside, whose centre lies nearer to the cube's middle by 0.011 full widths for 1 % missing at one
+    end, 0.08 for 10 % and 0.34 for half, while the coordinate keeps the number that was asked for.
+
     A band's own width in the cube is not taken out: new bands narrower than those of the cube come out
     as wide as the cube's.
 
@@ -78,12 +87,13 @@ class SpectralResample(Map):
     cube : str, optional
         The variable; by default the only one with a ``wavelength``.
     least : float
-        Share of a new band's weight that must lie on valid bands; 1 asks for all.
+        Share of a new band's weight that must lie on valid bands, for every pixel; 1 asks for all. Also the
+        share of a Gaussian's area that the cube's bands must cover (0.99 is enough for 1).
 
     Raises
     ------
     TileError
-        If a new band lies outside the cube's wavelengths.
+        If a new band lies outside the cube's wavelengths, or too much of its response does.
     ParameterError
         If numbers of wavelengths, widths, responses and names differ, or are not positive.
     MissingVariableError
@@ -186,13 +196,15 @@ class SpectralResample(Map):
             found = [linear(cube.wavelengths, centre) for centre in centres]
         else:
             widths = np.broadcast_to(spacing(centres) if self.fwhm is None else self.fwhm, centres.shape)
-            found = [gaussian(cube.wavelengths, c, w) for c, w in zip(centres, widths, strict=True)]
+            share = min(self.least, _COVERED)
+            found = [gaussian(cube.wavelengths, c, w, share) for c, w in zip(centres, widths, strict=True)]
         outside = [centre for centre, one in zip(centres, found, strict=True) if one is None]
         if outside:
             raise TileError(
-                f"SpectralResample: {cube.name!r} has no bands for new ones at {listed(outside)} nm",
-                expected=f"bands within {grid_label(cube.wavelengths)}",
-                fix="leave them out, or give wider fwhm=",
+                f"SpectralResample: {cube.name!r} has no bands for new ones at {listed(outside)} nm, "
+                f"or not for enough of their response",
+                expected=f"responses within {grid_label(cube.wavelengths)}, and not over a gap",
+                fix="leave them out, give narrower fwhm=, or take what is there with least=0.5",
             )
         return centres, widths, [one for one in found if one is not None]
 

@@ -37,7 +37,9 @@ def compute(
     band: Annotated[
         list[str] | None,
         typer.Option(
-            "--band", metavar="ROLE=VARIABLE", help="Which variable is which band: nir=band_4; may be repeated."
+            "--band",
+            metavar="ROLE=VARIABLE",
+            help="Which variable is which band: nir=band_4; may be repeated.",
         ),
     ] = None,
     aoi: AoiOption = None,
@@ -70,7 +72,9 @@ def _assigned(entries: Sequence[str]) -> dict[str, str]:
         if not (role and sign and variable):
             raise ParameterError(f"--band {entry}", expected="ROLE=VARIABLE, such as nir=band_4")
         if role in found:
-            raise ParameterError(f"--band {entry}: {role!r} is {found[role]!r} already", expected="a role once")
+            raise ParameterError(
+                f"--band {entry}: {role!r} is {found[role]!r} already", expected="a role once"
+            )
         found[role] = variable
     return found
 
@@ -83,10 +87,11 @@ def _letters_of(names: Sequence[str], assigned: dict[str, str]) -> dict[str, str
     letters: dict[str, str] = {}
     for entry in map(find_entry, names):
         letters.update(zip(entry.roles, entry.bands, strict=True))
+    listed = ", ".join(names)
     for role, variable in assigned.items():
         if role not in letters:
             raise ParameterError(
-                f"--band {role}={variable}: {', '.join(names)} does not read {role!r}{nearest(role, letters)}",
+                f"--band {role}={variable}: {listed} does not read {role!r}{nearest(role, letters)}",
                 expected=", ".join(letters),
             )
     return {letters[role]: variable for role, variable in assigned.items()}

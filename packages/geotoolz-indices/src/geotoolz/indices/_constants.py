@@ -49,8 +49,8 @@ FORMULAS: Mapping[str, tuple[str, str]] = {
     ),
     "BAIM": (
         "1 / ((0.05 - N) ** 2 + (0.2 - S2) ** 2)",
-        "Martín et al. 2006, https://doi.org/10.1016/j.foreco.2006.08.248: one over the squared distance from "
-        "burnt ground, as BAI; spyndex closes a bracket early",
+        "Martín et al. 2006, https://doi.org/10.1016/j.foreco.2006.08.248: one over the squared distance "
+        "from burnt ground, as BAI; spyndex closes a bracket early",
     ),
     "NDDI": (
         f"({_NDVI} - {_GAO}) / ({_NDVI} + {_GAO})",

@@ -28,7 +28,8 @@ class LinearToDB(_Conversion):
 
     Reads linear power (units 1), for example gamma nought or sigma nought, and writes the same
     bands as float32 in dB, dims as they were. No-data, values of 0 or less and infinities, which have no
-    logarithm, become NaN. Looks at one pixel. A band that is in decibels already is refused, so that
+    logarithm, become NaN: all of a band of decibels that does not say its units, which is taken as power
+    (with a note in the plan). Looks at one pixel. A band that is in decibels already is refused, so that
     nothing is converted twice.
 
     Parameters

@@ -78,7 +78,8 @@ class LeeSpeckle(SpeckleFilter):
     pixels that vary more keep their value. Reads linear power (units 1) and writes the same bands as
     float32 with the attributes they had. No-data, values below 0 and infinities stay no-data (NaN) and do
     not count; at the tile's edge the square is cut off. Looks ``window // 2`` pixels around. Decibels are
-    refused: their speckle is not multiplicative.
+    refused: their speckle is not multiplicative. A band that does not say its units is taken as power, with a
+    note in the plan: of decibels, all values below 0 would be no data.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ class GammaMAP(SpeckleFilter):
     with ``α = (1 + Cu²) / (Ci² − Cu²)``, ``b = α − L − 1`` and ``L = looks``. Reads linear power (units 1)
     and writes the same bands as float32 with the attributes they had. No-data, values below 0 and
     infinities stay no-data (NaN) and do not count; at the tile's edge the square is cut off. Looks
-    ``window // 2`` pixels around.
+    ``window // 2`` pixels around. A band without units is taken as power, see `LeeSpeckle`.
 
     Parameters
     ----------
@@ -186,7 +187,8 @@ class Frost(SpeckleFilter):
     distance is that of a neighbour in pixels: plain ground is averaged, and where it varies near
     neighbours count most. Reads linear power (units 1) and writes the same bands as float32 with the
     attributes they had. No-data, values below 0 and infinities stay no-data (NaN) and do not count; at the
-    tile's edge the square is cut off. Looks ``window // 2`` pixels around.
+    tile's edge the square is cut off. Looks ``window // 2`` pixels around. A band without units is taken as
+    power, see `LeeSpeckle`.
 
     Parameters
     ----------

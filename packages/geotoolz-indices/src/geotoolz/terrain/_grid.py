@@ -94,7 +94,7 @@ def steps(tile: TileSpec, name: str, needed_by: str) -> tuple[float, float, tupl
     if crs.epsg == _WEB_MERCATOR:
         notes = (
             "web mercator stretches distances by 1 / cos(latitude): slopes come out too small; "
-            f"{before}Reproject('EPSG:{_utm_zone(box)}', method='cubic') first {'keep' if whole else 'keeps'} them",
+            f"put {before}Reproject('EPSG:{_utm_zone(box)}', method='cubic') first",
         )
     return a.a * metres, a.e * metres, notes
 

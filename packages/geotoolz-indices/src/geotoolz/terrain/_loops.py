@@ -79,7 +79,7 @@ def gradient(up: Any, mid: Any, down: Any, j: Any, x_scale: Any, y_scale: Any) -
 
 @compiled
 def along(one: Any, other: Any, centre: Any) -> Any:
-    """Return how much a line rises per step from one neighbour to the opposite; NaN where both are missing."""
+    """Return how much a line rises per step from one neighbour to the opposite; NaN without both."""
     if one != one:
         return other - centre
     return centre - one if other != other else 0.5 * (other - one)

@@ -24,9 +24,8 @@ def require_same_meanings(tile: TileSpec, names: tuple[str, str]) -> None:
     one, two = (meanings(tile.variables[name]) for name in names)
     other = [(v, one[v], two[v]) for v in sorted(one.keys() & two.keys()) if one[v].lower() != two[v].lower()]
     if other:
-        told = "; ".join(
-            f"{value} is {a!r} in {names[0]} and {b!r} in {names[1]}" for value, a, b in other[:5]
-        )
+        first, second = names
+        told = "; ".join(f"{value} is {a!r} in {first} and {b!r} in {second}" for value, a, b in other[:5])
         raise QuantityError(
             f"the classes of {names[0]} and {names[1]} do not mean the same: {told}",
             expected="the same name for each number in both",
