@@ -291,3 +291,8 @@ def test_pixel_sizes_in_other_units_are_refused() -> None:
         Crop((600000.0, 5150000.0, 610000.0, 5160000.0))(scene)
     with pytest.raises(TileError, match="open_tile"):
         MatchGrid.like("scene.tif")  # type: ignore[arg-type]
+
+
+def test_a_tile_may_become_one_pixel() -> None:
+    box = GeoBox((1, 3), BOX.affine, BOX.crs)
+    assert Resample(factor=3.0)(tile(np.array([[1, 2, 6]], "f4"), box)).a.values.tolist() == [[3.0]]

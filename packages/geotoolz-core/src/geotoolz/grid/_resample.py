@@ -67,5 +67,6 @@ class Resample(Regrid):
             a, size = source.affine, float(self.resolution or 0)
             ratio = (size / math.hypot(a.b, a.e), size / math.hypot(a.a, a.d))
         target = resized(source, ratio)
-        require_sensible(tile, target, f"resolution={self.resolution}, factor={self.factor}")
+        what = f"resolution={self.resolution}, factor={self.factor}"
+        require_sensible(tile, target, what, fits=max(ratio) <= max(tile.shape))
         return warp_within(tile, source, target)

@@ -77,8 +77,10 @@ def resized(grid: GeoBox, ratio: tuple[float, float]) -> GeoBox:
 _MANY_PIXELS, _MUCH_FINER = 2**28, 10_000
 
 
-def require_sensible(tile: TileSpec, target: GeoBox, what: str) -> None:
+def require_sensible(tile: TileSpec, target: GeoBox, what: str, fits: bool = False) -> None:
     """Raise for a pixel size that was meant in other units: larger than the tile, or far too small.
+
+    A pixel that is known to fit the tile (`fits`) may be its only one.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def require_sensible(tile: TileSpec, target: GeoBox, what: str) -> None:
     height, width = map(int, target.shape)
     units = "degrees" if target.crs is not None and target.crs.geographic else "units of the CRS"
     expected = f"a pixel size in {units} of {crs_label(target.crs)} that fits the tile"
-    if height * width == 1 and max(tile.shape) > 2:
+    if height * width == 1 and max(tile.shape) > 2 and not fits:
         raise ParameterError(
             f"{what}: a pixel would be larger than the whole tile",
             expected=expected,
