@@ -148,7 +148,10 @@ def slope(out: Any, values: Any, nodata: Any, x_scale: Any, y_scale: Any, edges:
 def direction(p: Any, q: Any) -> Any:
     """Return the direction of the steepest descent, clockwise from north; NaN on level ground."""
     east, north = -p, -q
-    wide, tall = abs(east), abs(north)
+    wide, tall = (
+        np.float64(abs(east)),
+        np.float64(abs(north)),
+    )  # of NumPy: 0/0 is NaN without the compiler, too
     # the angle from the nearer axis, 0 to 45 degrees, and then into its octant
     angle = arctangent(np.float32((tall if wide > tall else wide) / (wide if wide > tall else tall)))
     angle = np.float32(90) - angle if wide > tall else angle
