@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from geotoolz.core import (
     CONFIG_HASH_ATTR,
     Branch,
     ExecutorError,
+    Extent,
     Footprint,
     Map,
     ParameterError,
@@ -24,11 +26,22 @@ from geotoolz.core import (
     TileError,
     TileSpec,
     VarSpec,
+    compile,
     run,
     run_detailed,
 )
+from geotoolz.core._run import compute
 from geotoolz.core.testing import tiles
-from geotoolz.radiometry import BoxMean, Extremes, MinMax, PercentileClip, SelectBands, ToFloat32
+from geotoolz.radiometry import (
+    BandMath,
+    BoxMean,
+    Extremes,
+    Gamma,
+    MinMax,
+    PercentileClip,
+    SelectBands,
+    ToFloat32,
+)
 
 Make = Callable[..., xr.Dataset]
 PIPELINE = Sequential([ToFloat32(), BoxMean(2), Branch({"a": BoxMean(1, ("red",))}, prefix=True), MinMax()])
@@ -267,3 +280,24 @@ def test_statistics_come_with_their_paths(make: Make) -> None:
     smooth = BoxMean(1)(ds).nir
     assert result.statistics["operators[2]"]["nir"] == (float(smooth.min()), float(smooth.max()))
     assert Extremes()(ds)["nir"] == (float(ds.nir.min()), float(ds.nir.max()))
+
+
+def test_strips_that_were_read_are_let_go(make: Make) -> None:
+    """A scene that is read strip by strip gives new arrays with every strip; none outlives the next one."""
+    tile = make((240, 32))[["red", "nir"]]
+    pipeline = Sequential([Gamma(2.0), BandMath({"index": "(nir - red) / (nir + red)"})])
+    program = compile(pipeline, TileSpec.of(tile), ("index",))
+    held: list[weakref.ref[Any]] = []
+    most = 0
+
+    def fetch(slot: int, extent: Extent) -> Any:
+        nonlocal most
+        most = max(most, sum(ref() is not None for ref in held))
+        values = np.ascontiguousarray(extent.of(tile[program.sources[slot][1]].values)).copy()
+        held.append(weakref.ref(values))
+        return values
+
+    arrays, _ = compute(program, fetch, window=(8, 32))
+    assert len(held) == 60
+    assert most <= 5  # what the strip itself reads, and what the last one left to be used again
+    np.testing.assert_array_equal(next(iter(arrays.values())), pipeline(tile)["index"].values)

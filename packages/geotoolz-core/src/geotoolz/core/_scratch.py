@@ -19,18 +19,29 @@ _ALONE = _references({0: np.empty(0)}.pop(0))
 
 
 class Scratch:
-    """Arrays of one worker that are free to be written to."""
+    """Arrays of one worker that are free to be written to; never more than it was asked for at one time."""
 
     def __init__(self) -> None:
         self._free: dict[tuple[tuple[int, ...], str], list[Array]] = {}
+        self._lent: dict[tuple[tuple[int, ...], str], int] = {}
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array with any content."""
-        free = self._free.get((shape, dtype.char))
+        key = (shape, dtype.char)
+        self._lent[key] = self._lent.get(key, 0) + 1
+        free = self._free.get(key)
         return free.pop() if free else np.empty(shape, dtype)
 
     def give(self, array: Array) -> None:
-        """Take an array back, unless somebody else still holds it or a view of it."""
+        """Take an array back, unless somebody else still holds it or a view of it.
+
+        An array that was not taken here (a window as it was read) is kept in the place of one that was, and
+        let go otherwise: whoever reads a scene in strips gives a new one with every strip.
+        """
         if sys.getrefcount(array) > _ALONE or array.base is not None or not array.flags.writeable:
             return
-        self._free.setdefault((array.shape, array.dtype.char), []).append(array)
+        key = (array.shape, array.dtype.char)
+        lent = self._lent.get(key, 0)
+        if lent:
+            self._lent[key] = lent - 1
+            self._free.setdefault(key, []).append(array)
