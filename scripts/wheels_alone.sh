@@ -44,7 +44,7 @@ one() {
     folder=$(folder_of "$1") venv=$work/venv
     rm -rf "$venv" "$work/run" && uv venv --quiet "$venv"
     install "$1" && bare || return 1
-    install "$1" --group "$folder/pyproject.toml:test" pytest-xdist || return 1
+    install "$1" --group "$folder/pyproject.toml:test" pytest-xdist pytest-timeout || return 1
     mkdir -p "$work/run" && cp -r "$folder/tests" "$work/run/tests" || return 1
     (cd "$work/run" && "$venv/bin/python" -m pytest -q -n 2 --dist worksteal -c "$root/pyproject.toml" --rootdir "$work/run" -p no:cacheprovider tests)
 }

@@ -141,8 +141,8 @@ def test_pickle_in_a_spawned_process() -> None:
         [SelectBands(["red"]), Switch("platform", {"a": PercentileClip(limits={"red": (0, 1)})}, BoxMean(4))]
     )
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(Operator.config_hash, (op,)) == op.config_hash()
-        assert pool.apply(repr, (op,)) == repr(op)
+        assert pool.apply_async(Operator.config_hash, (op,)).get(timeout=120) == op.config_hash()
+        assert pool.apply_async(repr, (op,)).get(timeout=120) == repr(op)
 
 
 def test_walk_gives_paths_and_map_children_replaces() -> None:

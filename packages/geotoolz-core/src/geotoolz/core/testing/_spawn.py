@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import xarray as xr
@@ -46,8 +47,8 @@ def outcome(op: Operator, tile: xr.Dataset) -> str:
 
 def results_in_spawned_process(work: Work) -> dict[str, str]:
     """Return the outcome of every pickled operator, computed by a newly started interpreter."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
+    # an executor, not a Pool: a Pool waits for ever when its process is killed
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return dict(pool.map(_one, [(label, data, pickle.dumps(tile)) for label, data, tile in work]))
 
 
