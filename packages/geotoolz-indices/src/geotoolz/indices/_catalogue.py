@@ -106,8 +106,12 @@ def _kernel(name: str, constants: Mapping[str, float], kernel_type: str) -> str:
         return f"{x} * {y}"
     if kernel_type == "poly":
         return f"({x} * {y} + c) ** p"
-    sigma = "sigma" if "sigma" in constants else f"(0.5 * ({x} + {y}))"
-    return f"exp(-(({x} - {y}) ** 2) / (2 * {sigma} ** 2))"
+    if x == y:
+        return "1"
+    if "sigma" in constants:
+        return f"exp(-(({x} - {y}) ** 2) / (2 * sigma ** 2))"
+    # -(x − y)² / 2σ² with σ = (x + y) / 2
+    return f"exp(-2 * (({x} - {y}) / ({x} + {y})) ** 2)"
 
 
 @cache

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from geotoolz.core.testing._law import LawBrokenError, assert_law, assert_same
     from geotoolz.core.testing._reference import Reference, ReferenceSuite
     from geotoolz.core.testing._simulate import simulate_scene
+    from geotoolz.core.testing._simulate_landsat import write_landsat
+    from geotoolz.core.testing._simulate_safe import write_safe
     from geotoolz.core.testing._simulate_series import simulate_series
     from geotoolz.core.testing._simulate_write import write_scene
     from geotoolz.core.testing._strategies import geoboxes, tiles, windows
@@ -34,6 +36,8 @@ __all__ = [
     "simulate_series",
     "tiles",
     "windows",
+    "write_landsat",
+    "write_safe",
     "write_scene",
 ]
 
@@ -55,6 +59,8 @@ _HOMES = {
     "simulate_series": "_simulate_series",
     "tiles": "_strategies",
     "windows": "_strategies",
+    "write_landsat": "_simulate_landsat",
+    "write_safe": "_simulate_safe",
     "write_scene": "_simulate_write",
 }
 

@@ -73,7 +73,7 @@ def stac_item(
     shares: dict[str, float],
 ) -> dict[str, Any]:
     """Return the scene's STAC item."""
-    ring = _ring(box)
+    ring = outline(box)
     lons, lats = [p[0] for p in ring], [p[1] for p in ring]
     sentinel = str(attrs["platform"]).startswith("sentinel")
     properties: dict[str, Any] = {
@@ -145,7 +145,7 @@ def cover_shares(counts: Mapping[str, Count]) -> dict[str, float]:
     }
 
 
-def _ring(box: Any, per_side: int = 8) -> list[list[float]]:
+def outline(box: Any, per_side: int = 8) -> list[list[float]]:
     """Return the scene's outline in longitude and latitude, counter-clockwise, its sides densified."""
     from pyproj import Transformer
 
