@@ -12,8 +12,9 @@ The floor is `np.copyto` of as many bytes as must be read into as many as must b
 that exists already; ours and the peers allocate their results, as they would in use.
 
 Claims: any catalogue index on float32 bands ≤ 3 × floor as it is called by default, with a thread per
-processor (all of them are measured, with one thread too; those above are listed). Ten indices in one pass ≤ 1/4 of ten passes, each pass reading its bands from a
-compressed file; the same in memory is printed beside it.
+processor (all of them are measured, with one thread too; those above are listed). Ten indices in one pass
+≤ 1/4 of ten passes, each pass reading its bands from a compressed file; the same in memory is printed
+beside it.
 
 Run: python benchmarks/indices.py [--size N]; exits 1 where a claim does not hold. Peers that are not
 installed are left out.
@@ -96,9 +97,8 @@ def every_index(size: int) -> bool:
         ratios = {name: row[place] / floors[row[0]] for name, row in times.items()}
         middle, last = statistics.median(ratios.values()), statistics.quantiles(ratios.values(), n=20)[-1]
         above = sorted(((ratio, name) for name, ratio in ratios.items() if ratio > 3), reverse=True)
-        print(
-            f"{len(ratios)} indices, {size}² float32, {label}: median {middle:.2f} × floor, 95 % below {last:.2f} ×"
-        )
+        print(f"{len(ratios)} indices, {size}² float32, {label}: ", end="")
+        print(f"median {middle:.2f} × floor, 95 % below {last:.2f} ×")
         for ratio, name in above:
             print(f"  above 3 ×: {name} {ratio:.1f} ×  {catalogue()[name].formula}")
         held = not above

@@ -15,7 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted(ROOT.glob("packages/*/src/geotoolz")), ROOT / "geotoolz-nextgen/src/geotoolz"]
 sys.path.insert(0, str(ROOT))
 
-from scripts import docs_evidence, docs_operators, docs_tile, gallery  # noqa: E402 - mkdocs runs this file by its path
+from scripts import (  # noqa: E402 - mkdocs runs this file by its path
+    docs_evidence,
+    docs_operators,
+    docs_support,
+    docs_tile,
+    gallery,
+)
 
 
 def modules() -> list[str]:
@@ -34,8 +40,8 @@ def write_reference() -> None:
     """Write one page per module, the page of all operators, and the page that lists them."""
     lines = [
         "# Reference\n\nEvery public name, from the code. A module is one page; "
-        "[all operators](operators.md) stand in one table, and [what each is compared with](evidence.md) in "
-        "another.\n\n"
+        "[all operators](operators.md) stand in one table, [what each is compared with](evidence.md) in "
+        "another, and [which products are read](support.md) in a third.\n\n"
     ]
     for name in modules():
         rows = docs_operators.module_table(f"geotoolz.{name}")
@@ -46,6 +52,8 @@ def write_reference() -> None:
         page.write(docs_operators.page())
     with mkdocs_gen_files.open("api/evidence.md", "w") as page:
         page.write(docs_evidence.page())
+    with mkdocs_gen_files.open("api/support.md", "w") as page:
+        page.write(docs_support.page())
     with mkdocs_gen_files.open("api/index.md", "w") as index:
         index.writelines(lines)
 

@@ -19,6 +19,7 @@ from geotoolz.cloud import (
     MaskFromSCL,
     ProjectShadows,
     RemoveSmall,
+    RemoveSmallPatches,
     SpectralClouds,
 )
 from geotoolz.core.testing import ContractSuite, case, contract_tile
@@ -85,6 +86,8 @@ class TestCloud(ContractSuite):
         case(CombineMasks(("mask",), how="not", name="clear")),
         case(RemoveSmall(3)),
         case(RemoveSmall(min_area=600.0, connectivity=4, fill_holes=True, name="large")),
+        case(RemoveSmallPatches("scl", (8, 9, 10), to=7, min_pixels=3)),
+        case(RemoveSmallPatches("scl", (4, 5), 7, min_area=600.0, connectivity=4, together=False, name="a")),
         case(CloudFraction()),
         case(CloudFraction(("cloud", "haze"), layer="udm2", band="red"), quality_tile),
         case(CloudFraction(("cloud",), layer="fmask", band="red"), quality_tile),

@@ -8,7 +8,15 @@ import numpy as np
 import xarray as xr
 
 from geotoolz.core.testing import ContractSuite, case, contract_tile
-from geotoolz.temporal import Composite, Difference, LinearGapFill, ResampleTime
+from geotoolz.temporal import (
+    BurnSeverity,
+    Composite,
+    Difference,
+    LinearGapFill,
+    MannKendall,
+    ResampleTime,
+    TheilSenTrend,
+)
 
 SKIP = {"stack_equals_dates": "one date alone is no series"}
 
@@ -66,4 +74,11 @@ class TestTemporal(ContractSuite):
         case(Difference(), stack, skip=SKIP),
         case(Difference(1, -2, ("red", "nir"), relative=True), digital, skip=SKIP),
         case(Difference("2024-01-01", "2024-06-01", sign="before-after", max_days=99.0), stack, skip=SKIP),
+        case(TheilSenTrend(), digital, skip=SKIP),
+        case(TheilSenTrend(("red", "nir"), 2, 0.9, "2020-01-01"), stack, skip=SKIP),
+        case(MannKendall(min_obs=3), stack, skip=SKIP),
+        case(MannKendall(("nir",), season="month"), digital, skip=SKIP),
+        case(BurnSeverity(), stack, skip=SKIP),
+        case(BurnSeverity(1, -2, "rdnbr", (0.1, 0.3), ("a", "b", "c"), name="classes"), digital, skip=SKIP),
+        case(BurnSeverity(0, 3, "rbr", (0.1,), colors=("#000000", "#ff0000")), stack, skip=SKIP),
     )

@@ -21,6 +21,7 @@ from geotoolz.cloud import (
     MaskFromSCL,
     ProjectShadows,
     RemoveSmall,
+    RemoveSmallPatches,
     SpectralClouds,
 )
 from geotoolz.core.testing import Reference, ReferenceSuite, contract_tile, data_path
@@ -163,6 +164,24 @@ def _small() -> float:
     return wrong
 
 
+def _patches() -> float:
+    """Return the deviation from scikit-image, the classes taken together and each by itself."""
+    from skimage import morphology
+
+    tile, mask = _mask(smooth=5)
+    classes = np.where(mask, 1 + (np.arange(mask.shape[1]) // 9 % 2), 0).astype("u1")
+    tile = tile.assign(classes=(("y", "x"), classes))
+    wrong = 0.0
+    for together, groups in ((True, [(1, 2)]), (False, [(1,), (2,)])):
+        expected = classes.copy()
+        for group in groups:
+            held = np.isin(classes, group)
+            expected[held & ~morphology.remove_small_objects(held, max_size=11, connectivity=2)] = 7
+        op = RemoveSmallPatches("classes", (1, 2), 7, min_pixels=12, together=together)
+        wrong += _differ(op(tile)["classes"], expected)
+    return wrong
+
+
 def _spectral() -> float:
     """Return the deviation from the paper's ratios, in float64, on a real Sentinel-2 image."""
     image = np.load(data_path("cloudmask_reference_csmask") / "sentinel2_toa6band_and_mask.npz")["img"]
@@ -254,6 +273,14 @@ class TestCloud(ReferenceSuite):
             0.0,
             PIXELS,
             "test_small.py::test_bad_sizes",
+        ),
+        Reference(
+            RemoveSmallPatches,
+            "skimage.morphology.remove_small_objects on masks of the classes",
+            _patches,
+            0.0,
+            PIXELS,
+            "test_patches.py::test_bad_input",
         ),
         Reference(
             CloudFraction,

@@ -14,7 +14,15 @@ from odc.geo.geobox import GeoBox
 
 from geotoolz.core import tile_from_arrays
 from geotoolz.core.testing import Reference, ReferenceSuite, data_path
-from geotoolz.temporal import Composite, Difference, LinearGapFill, ResampleTime
+from geotoolz.temporal import (
+    BurnSeverity,
+    Composite,
+    Difference,
+    LinearGapFill,
+    MannKendall,
+    ResampleTime,
+    TheilSenTrend,
+)
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
 
@@ -208,10 +216,91 @@ def _difference_against_numpy() -> float:
     return apart(Difference(2, 9, relative=True)(tile).red, expected)
 
 
+def _years(tile: xr.Dataset) -> Any:
+    return (tile.time.values - tile.time.values[0]) / np.timedelta64(1, "D") / 365.242198781
+
+
+def _trend_against_scipy() -> float:
+    "Slope, intercept and both bounds, on NDVI of Slovenia with clouds as gaps."
+    from scipy import stats
+
+    tile = ndvi_series().isel(y=slice(0, 12), x=slice(0, 12))
+    years, ndvi = _years(tile), tile.ndvi.values.astype("f8")
+    expected = np.full((4, 12, 12), np.nan)
+    for y, x in np.ndindex(12, 12):
+        valid = ~np.isnan(ndvi[:, y, x])
+        if valid.sum() >= 3:
+            expected[:, y, x] = stats.theilslopes(ndvi[valid, y, x], years[valid], 0.9)
+    found = TheilSenTrend(confidence=0.9)(tile)
+    ends = ("slope", "intercept", "slope_low", "slope_high")
+    return max(apart(found[f"ndvi_{end}"], expected[i]) for i, end in enumerate(ends))
+
+
+def _ties(dates: int = 30) -> xr.Dataset:
+    """Series of few different values: many ties."""
+    tile = spectra(dates, 12)
+    return tile.assign(red=tile.red.round(1))
+
+
+def _tau_against_scipy() -> float:
+    from scipy import stats
+
+    tile = _ties()
+    red, expected = tile.red.values.astype("f8"), np.full((12, 12), np.nan)
+    for y, x in np.ndindex(12, 12):
+        valid = ~np.isnan(red[:, y, x])
+        if valid.sum() >= 5:
+            expected[y, x] = stats.kendalltau(np.arange(30)[valid], red[valid, y, x]).statistic
+    return apart(MannKendall(("red",))(tile).red_tau, expected)
+
+
+def _p_against_pymannkendall() -> float:
+    peer = pytest.importorskip("pymannkendall")
+    tile = _ties()
+    expected = np.full((2, 12, 12), np.nan)
+    for y, x in np.ndindex(12, 12):
+        one = tile.red.values[:, y, x].astype("f8")
+        if (~np.isnan(one)).sum() >= 5:
+            result = peer.original_test(one)
+            expected[:, y, x] = result.p, result.s
+    found = MannKendall(("red",))(tile)
+    return max(apart(found.red_p, expected[0]), apart(found.red_s, expected[1]))
+
+
+def _seasons_against_pymannkendall() -> float:
+    "Six years of months, with gaps and ties."
+    peer = pytest.importorskip("pymannkendall")
+    tile = _ties(72)
+    months = np.datetime64("2018-01", "M") + np.arange(72)
+    tile = tile.assign_coords(time=months.astype("datetime64[ns]"))
+    expected = np.full((2, 12, 12), np.nan)
+    for y, x in np.ndindex(12, 12):
+        result = peer.seasonal_test(tile.red.values[:, y, x].astype("f8"), period=12)
+        expected[:, y, x] = result.p, result.s
+    found = MannKendall(("red",), season="month")(tile)
+    return max(apart(found.red_p, expected[0]), apart(found.red_s, expected[1]))
+
+
+def _burn_against_numpy(metric: str = "dnbr") -> float:
+    tile = spectra()
+    nir, swir = tile.nir.values.astype("f8"), tile.swir22.values.astype("f8")
+    nbr = (nir - swir) / (nir + swir)
+    by = {"dnbr": 1.0, "rdnbr": np.sqrt(abs(nbr[3])), "rbr": nbr[3] + 1.001}[metric]
+    expected = ((nbr[3] - nbr[8]) / by).astype("f4")
+    breaks = (-0.25, -0.1, 0.1, 0.27, 0.44, 0.66)
+    found = BurnSeverity(3, 8, metric, breaks)(tile)
+    classes = np.where(np.isnan(expected), 0, np.digitize(expected, np.array(breaks, "f4")) + 1)
+    if not np.array_equal(found.severity.values, classes):
+        return float("inf")
+    return apart(found[metric], expected)
+
+
 UNSORTED = "test_gap_fill.py::test_unsorted_and_missing_times_are_refused"
 EMPTY = "test_composite.py::test_an_empty_stack_and_a_missing_dimension_are_refused"
 UNFIT = "test_composite.py::test_bands_that_do_not_fit_are_refused"
 TWICE = "test_resample_time.py::test_unsorted_and_duplicate_times_are_refused"
+SERIES = "test_trend.py::test_stacks_that_do_not_fit"
+BURN = "test_burn.py::test_wrong_stacks_are_refused"
 WRONG = "test_difference.py::test_a_missing_stack_and_wrong_values_are_refused"
 
 
@@ -245,4 +334,17 @@ class TestTemporal(ReferenceSuite):
         Reference(ResampleTime, "pandas resample('10D', origin='epoch').mean()", _days_against_pandas, 6e-8,
                   bad_input=TWICE),
         Reference(Difference, "numpy in float64, relative", _difference_against_numpy, 0, bad_input=WRONG),
+        Reference(TheilSenTrend, "scipy.stats.theilslopes, with bounds (Slovenia)", _trend_against_scipy,
+                  2e-6, bad_input=SERIES),
+        Reference(MannKendall, "tau: scipy.stats.kendalltau, with ties", _tau_against_scipy, 6e-8,
+                  bad_input=SERIES),
+        Reference(MannKendall, "S and p: pymannkendall.original_test, with ties and gaps",
+                  _p_against_pymannkendall, 6e-8, bad_input=SERIES),
+        Reference(MannKendall, "season: pymannkendall.seasonal_test, six years of months",
+                  _seasons_against_pymannkendall, 6e-8, bad_input=SERIES),
+        Reference(BurnSeverity, "dNBR and numpy.digitize in numpy", _burn_against_numpy, 0, bad_input=BURN),
+        Reference(BurnSeverity, "RdNBR as published, in numpy", lambda: _burn_against_numpy("rdnbr"), 0,
+                  bad_input=BURN),
+        Reference(BurnSeverity, "RBR as published, in numpy", lambda: _burn_against_numpy("rbr"), 0,
+                  bad_input=BURN),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from geotoolz.radiometry import (
     AssignAttrs,
     BoxMean,
     BrightnessTemperature,
+    ClassifyByThresholds,
     Decode,
     DNToRadiance,
     DNToReflectance,
@@ -121,6 +122,7 @@ def radiances(shape: tuple[int, int] = (37, 53), **options: Any) -> xr.Dataset:
     return tile
 
 
+digital_numbers = partial(contract_tile, raw=True)
 BY_DATE = {"stack_equals_dates": "a date alone has lost its time; tests/radiometry/test_radiance.py"}
 
 
@@ -164,6 +166,10 @@ class TestRadiometry(ContractSuite):
         case(MinMax(clip=True)),
         case(BoxMean(radius=3)),
         case(BoxMean(radius=0, bands=("red",))),
+        case(ClassifyByThresholds("nir", (0.1, 0.3))),
+        case(
+            ClassifyByThresholds("B04", (900.0,), ("a", "b"), ("#000000", "#ffffff"), "two"), digital_numbers
+        ),
         case(PercentileClip(sample_cell=2)),
         case(Standardize()),
         case(Standardize(moments={"red": (0.4, 0.1), "B08": (0.5, 0.2)})),

@@ -21,6 +21,7 @@ from geotoolz.radiometry import (
     AssignAttrs,
     BoxMean,
     BrightnessTemperature,
+    ClassifyByThresholds,
     Decode,
     DNToRadiance,
     DNToReflectance,
@@ -361,6 +362,15 @@ def float32_against_numpy() -> float:
     return max(worst, apart(ToFloat32()(wide).red, wide.red.values.astype("f4")))
 
 
+def classes_as_digitized() -> float:
+    """Return how many pixels of a real scene get another class than from numpy.digitize."""
+    tile = scene(CROATIA)
+    breaks = (0.02, 0.1, 0.25, 0.4)
+    nir = tile.nir.values
+    expected = np.where(np.isnan(nir), 0, np.digitize(nir, np.array(breaks, "f4")) + 1)
+    return float((ClassifyByThresholds("nir", breaks)(tile).nir_class.values != expected).sum())
+
+
 SCALE = "radiometry/test_product_scale.py::"
 RADIANCE = "radiometry/test_radiance.py::"
 
@@ -369,6 +379,14 @@ class TestRadiometry(ReferenceSuite):
     module = "geotoolz.radiometry"
     exempt: ClassVar[dict[str, str]] = {"BandMath": "has a suite of its own: test_references_band_math.py"}
     references = (
+        Reference(
+            ClassifyByThresholds,
+            "numpy.digitize with breaks of the band's type, real L2A scene",
+            classes_as_digitized,
+            0,
+            "pixels that differ",
+            "radiometry/test_classify.py::test_mistakes",
+        ),
         Reference(
             DNToReflectance,
             "Sentinel-2 specification, (DN + offset) / 10000 in float64, real L2A scene",

@@ -20,6 +20,7 @@ _MODULES = {
     "grid": "geotoolz-core",
     "io": "geotoolz-core",
     "radiometry": "geotoolz-core",
+    "vector": "geotoolz-core",
     "viz": "geotoolz-core",
     "cloud": "geotoolz-cloud",
     "correction": "geotoolz-cloud",
@@ -30,6 +31,8 @@ _MODULES = {
     "terrain": "geotoolz-indices",
     "fusion": "geotoolz-indices",
     "nextgen": "geotoolz-nextgen",
+    "patch": "geotoolz-patch",
+    "augment": "geotoolz-patch",
     "qc": "geotoolz-qc",
     "metrics": "geotoolz-qc",
 }
@@ -54,6 +57,7 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
+    import geotoolz.augment as augment
     import geotoolz.batch as batch
     import geotoolz.catalog as catalog
     import geotoolz.cloud as cloud
@@ -66,11 +70,13 @@ if TYPE_CHECKING:
     import geotoolz.io as io
     import geotoolz.metrics as metrics
     import geotoolz.nextgen as nextgen
+    import geotoolz.patch as patch
     import geotoolz.qc as qc
     import geotoolz.radiometry as radiometry
     import geotoolz.sar as sar
     import geotoolz.temporal as temporal
     import geotoolz.terrain as terrain
+    import geotoolz.vector as vector
     import geotoolz.viz as viz
     from geotoolz.batch import CatalogPipeline as CatalogPipeline
     from geotoolz.catalog import GeoCatalog as GeoCatalog

@@ -61,4 +61,4 @@ def test_reading_options_are_part_of_the_key(scenes, tmp_path):
     CatalogPipeline(catalog, Ratio(), tmp_path, progress="none", limit=1, read={"resolution": 40}).run()
     item = json.loads(next((tmp_path / "items").iterdir()).read_text())
     assert item["properties"]["proj:shape"] == [32, 32]
-    assert item["assets"]["data"]["file:checksum"].startswith("1220")
+    assert item["assets"]["ratio"]["file:checksum"].startswith("1220")

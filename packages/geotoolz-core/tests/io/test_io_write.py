@@ -130,7 +130,7 @@ def test_class_maps_are_labelled(tile, tmp_path):
     assert stac_classes("scl", tile.scl.attrs)[6] == {"value": 6, "name": "water", "color_hint": "0000FF"}
     # a file without classes over one with: the old sidecar goes
     write_tile(tile, tmp_path / "scl.tif", bands="ndvi")
-    assert _names(tmp_path) == ["scl.tif"]
+    assert _names(tmp_path) == ["scl.qml", "scl.tif"]
 
 
 def test_classes_are_never_averaged(tmp_path):
@@ -261,13 +261,14 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, limit):
         path = os.path.join(sys.argv[1], "x.tif")
         write_tile(ds[["a"]] * 0 + 1, path)
         old = open(path, "rb").read()
+        there = sorted(os.listdir(sys.argv[1]))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         try:
             write_tile(ds, path)
         except WriteError as error:
             print("refused", error)
-        assert os.listdir(sys.argv[1]) == ["x.tif"], os.listdir(sys.argv[1])
+        assert sorted(os.listdir(sys.argv[1])) == there == ["x.qml", "x.tif"], os.listdir(sys.argv[1])
         assert open(path, "rb").read() == old
     """
     done = subprocess.run(

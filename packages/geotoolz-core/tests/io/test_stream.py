@@ -405,7 +405,7 @@ def test_a_failing_assertion_leaves_nothing_behind(scene, tmp_path, name):
     assert _left(tmp_path) == ["new"]
     result = stream(Sequential([Enough(least=5), Ratio()]), scene, tmp_path / "new" / name, window=(64, 64))
     assert result.statistics["operators[0]"] > 5
-    assert _left(tmp_path)[:2] == ["new", f"new/{name}"]
+    assert {"new", f"new/{name}"} <= set(_left(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])

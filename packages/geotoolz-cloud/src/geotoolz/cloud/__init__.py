@@ -8,6 +8,7 @@ from geotoolz.cloud._combine import CombineMasks
 from geotoolz.cloud._fraction import CloudFraction
 from geotoolz.cloud._mask_clouds import MaskClouds
 from geotoolz.cloud._masks import MaskFromFlags, MaskFromQABits, MaskFromSCL
+from geotoolz.cloud._patches import RemoveSmallPatches
 from geotoolz.cloud._shadows import ProjectShadows
 from geotoolz.cloud._small import RemoveSmall
 from geotoolz.cloud._spectral import SpectralClouds
@@ -23,6 +24,7 @@ mask_from_scl = verb(MaskFromSCL, "mask_from_scl")
 mask_spectral_clouds = verb(SpectralClouds, "mask_spectral_clouds")
 project_shadows = verb(ProjectShadows, "project_shadows")
 remove_small = verb(RemoveSmall, "remove_small")
+remove_small_patches = verb(RemoveSmallPatches, "remove_small_patches")
 
 __all__ = [
     "ApplyMask",
@@ -35,6 +37,7 @@ __all__ = [
     "MaskFromSCL",
     "ProjectShadows",
     "RemoveSmall",
+    "RemoveSmallPatches",
     "SpectralClouds",
     "apply_mask",
     "buffer_mask",
@@ -46,4 +49,5 @@ __all__ = [
     "mask_spectral_clouds",
     "project_shadows",
     "remove_small",
+    "remove_small_patches",
 ]

@@ -16,7 +16,7 @@ from geotoolz.core import Call, Footprint, Map, ParameterError, Plan, Role, Tile
 _MOST = 100_000
 
 
-def _sieve(mask: np.ndarray[Any, Any], value: bool, least: int, diagonal: bool) -> np.ndarray[Any, Any]:
+def sieve(mask: np.ndarray[Any, Any], value: bool, least: int, diagonal: bool) -> np.ndarray[Any, Any]:
     """Invert the components of `value` that have fewer than `least` pixels, plane by plane."""
     out = np.array(mask, order="C")
     for plane in out.reshape((math.prod(mask.shape[:-2]), *mask.shape[-2:])):
@@ -25,6 +25,27 @@ def _sieve(mask: np.ndarray[Any, Any], value: bool, least: int, diagonal: bool) 
             joined = _component_kernels.join_runs(*runs, int(diagonal))
             _component_kernels.invert_small(plane, *runs, *joined, least)
     return out
+
+
+def check_size(min_pixels: int | None, min_area: float | None) -> None:
+    """Check that one size is given, and that it is one."""
+    if (min_pixels is None) == (min_area is None):
+        raise ParameterError(f"min_pixels={min_pixels}, min_area={min_area}", expected="one of the two")
+    if min_pixels is not None and not 1 <= min_pixels <= _MOST:
+        raise ParameterError(f"min_pixels={min_pixels}", expected=f"1 to {_MOST}")
+    if min_area is not None and not 0 < min_area < math.inf:
+        raise ParameterError(f"min_area={min_area}", expected="square metres, more than 0")
+
+
+def least_pixels(tile: TileSpec, min_pixels: int | None, min_area: float | None, needed_by: str) -> int:
+    """Return the pixels of the smallest component that stays."""
+    if min_pixels is not None:
+        return min_pixels
+    pixel = pixel_in_metres(tile, needed_by)
+    least = math.ceil(decimal_distance(min_area or 0.0) / (pixel.height * pixel.width))
+    if least > _MOST:
+        raise ParameterError(f"min_area={min_area} is {least} pixels", expected=f"at most {_MOST}")
+    return least
 
 
 class RemoveSmall(Map):
@@ -88,36 +109,19 @@ class RemoveSmall(Map):
 
     def validate(self) -> None:
         """Check that one size is given."""
-        if (self.min_pixels is None) == (self.min_area is None):
-            raise ParameterError(
-                f"min_pixels={self.min_pixels}, min_area={self.min_area}", expected="one of the two"
-            )
-        if self.min_pixels is not None and not 1 <= self.min_pixels <= _MOST:
-            raise ParameterError(f"min_pixels={self.min_pixels}", expected=f"1 to {_MOST}")
-        if self.min_area is not None and not 0 < self.min_area < math.inf:
-            raise ParameterError(f"min_area={self.min_area}", expected="square metres, more than 0")
+        check_size(self.min_pixels, self.min_area)
 
     def plan(self, tile: TileSpec) -> Plan:
         """Read the mask, write what is large enough."""
         label = type(self).__name__
         (mask,) = require_mask(tile, (self.mask,), label)
-        least, name = self._least(tile), self.name or mask
+        least, name = least_pixels(tile, self.min_pixels, self.min_area, label), self.name or mask
         reach = Footprint(y=least - 1, x=least - 1)
         # gaps are sieved in a call of their own: each looks as far as it has to
         first = "~large" if self.fill_holes else name
         diagonal = self.connectivity == 8
-        calls = [Call((mask,), (first,), _sieve, (True, least, diagonal), reach)]
+        calls = [Call((mask,), (first,), sieve, (True, least, diagonal), reach)]
         if self.fill_holes:
-            calls.append(Call((first,), (name,), _sieve, (False, least, not diagonal), reach))
+            calls.append(Call((first,), (name,), sieve, (False, least, not diagonal), reach))
         text = f"{mask} without what is smaller than {least} pixels"
         return Plan(writes={name: mask_spec(tile.variables[mask], text)}, calls=tuple(calls))
-
-    def _least(self, tile: TileSpec) -> int:
-        if self.min_pixels is not None:
-            return self.min_pixels
-        pixel = pixel_in_metres(tile, type(self).__name__)
-        area = decimal_distance(self.min_area or 0.0)
-        least = math.ceil(area / (pixel.height * pixel.width))
-        if least > _MOST:
-            raise ParameterError(f"min_area={self.min_area} is {least} pixels", expected=f"at most {_MOST}")
-        return least

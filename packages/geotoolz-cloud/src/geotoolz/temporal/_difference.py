@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
 from geotoolz.core import (
     ALL,
     Call,
     Footprint,
     Map,
-    ParameterError,
     Plan,
-    TileError,
     TileSpec,
     VarSpec,
     require_physical,
 )
 from geotoolz.temporal._bin_kernels import float_type
 from geotoolz.temporal._difference_kernels import differences
-from geotoolz.temporal._times import iso, parsed, require_measurements, stacked_bands, times_of
+from geotoolz.temporal._times import require_measurements, stacked_bands
+from geotoolz.temporal._two_dates import check_dates, interval_attrs, two_positions
 
 _VALUE_ATTRS = ("scale_factor", "add_offset", "standard_name", "valid_range", "valid_min", "valid_max")
 
@@ -89,12 +86,7 @@ class Difference(Map):
 
     def validate(self) -> None:
         """Check the dates."""
-        for name in ("before", "after"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                parsed(value, name)
-        if not 0 <= self.max_days < float("inf"):
-            raise ParameterError(f"max_days={self.max_days}", expected="days, 0 or more")
+        check_dates(self.before, self.after, self.max_days)
 
     def plan(self, tile: TileSpec) -> Plan:
         """Find the two dates, subtract each band."""
@@ -102,13 +94,7 @@ class Difference(Map):
         bands = stacked_bands(tile, self.bands, label)
         require_measurements(tile, bands, label)
         notes = require_physical(tile, bands, label)
-        before, after = self._position(tile, "before"), self._position(tile, "after")
-        if before == after:
-            raise TileError(
-                f"{label}: before={self.before!r} and after={self.after!r} are the same date, "
-                f"position {before}",
-                expected="two dates",
-            )
+        before, after = two_positions(tile, self.before, self.after, self.max_days, label)
         writes: dict[str, VarSpec] = {}
         calls = []
         sign = 1.0 if self.sign == "after-before" else -1.0
@@ -125,7 +111,7 @@ class Difference(Map):
             drops=gone,
             footprint=Footprint(time=ALL),
             coords={"time": None},
-            attrs=self._interval(tile, before, after),
+            attrs=interval_attrs(tile, before, after),
             notes=notes,
         )
 
@@ -136,39 +122,3 @@ class Difference(Map):
         if self.relative:
             kept["units"] = "1"
         return kept
-
-    def _interval(self, tile: TileSpec, *positions: int) -> dict[str, Any]:
-        known = tile.coords.get("time")
-        if known is None or known.values.dtype.kind != "M":
-            return {}
-        start, end = sorted(iso(known.values[i]) for i in positions)
-        return {"datetime": end, "start_datetime": start, "end_datetime": end}
-
-    def _position(self, tile: TileSpec, field: str) -> int:
-        wanted, dates, label = getattr(self, field), tile.sizes["time"], type(self).__name__
-        if isinstance(wanted, int):
-            if not -dates <= wanted < dates:
-                raise TileError(
-                    f"{label}: {field}={wanted} in a stack of {dates} dates", expected="a position"
-                )
-            return wanted % dates
-        times, target = times_of(tile, label), parsed(wanted, field)
-        if "T" not in wanted:  # days are compared with days
-            times, target = times.astype("datetime64[D]"), target.astype("datetime64[D]")
-        away = np.abs((times - target) / np.timedelta64(1, "D"))
-        nearest = int(np.argmin(away))
-        if away[nearest] > self.max_days:
-            raise TileError(
-                f"{label}: no scene of {wanted}; the nearest is {iso(times_of(tile, label)[nearest])}",
-                expected=f"one within {self.max_days:g} days" if self.max_days else "one of that date",
-                fix="give its date, or a larger max_days",
-            )
-        same = np.flatnonzero(times == times[nearest])
-        if same.size > 1:
-            raise TileError(
-                f"{label}: {same.size} scenes of {wanted} at positions {same.tolist()}",
-                expected="one",
-                fix=f"{field}= a position, or a time such as '{iso(times_of(tile, label)[nearest])}'",
-            )
-        earliest = np.flatnonzero(away == away[nearest])
-        return int(earliest[np.argmin(times[earliest])])

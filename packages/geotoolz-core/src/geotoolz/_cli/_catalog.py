@@ -1,4 +1,4 @@
-"""``geotoolz catalog``: build, show, query."""
+"""``geotoolz catalog``: build, show, query; mosaic and stac of what a run made."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import typer
 
 from geotoolz._cli._main import group_app
 from geotoolz._cli._options import JsonOption
+from geotoolz._cli._products import mosaic, stac
 
-app = group_app("Catalogs of scenes: build, show, query.")
+app = group_app("Catalogs of scenes: build, show, query; products: mosaic, stac.")
 
 CatalogArg = Annotated[
     str, typer.Argument(metavar="CATALOG", help="A catalog file (.parquet), or whatever `build` takes.")
@@ -102,6 +103,10 @@ def query(
         written = found.save(out)
         if not as_json:
             say(f"{shown_path(written)}: {counted(len(found), 'scene')}")
+
+
+app.command()(stac)
+app.command()(mosaic)
 
 
 def _row(row: Any) -> dict[str, Any]:

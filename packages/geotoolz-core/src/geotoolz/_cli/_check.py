@@ -22,8 +22,10 @@ def check(
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._findings import examine, print_findings
     from geotoolz._cli._options import load_pipeline, parse_aoi
+    from geotoolz._cli._presets import refuse_together
     from geotoolz._cli._scenes import counted, open_scenes
 
+    refuse_together(pipeline)
     op = load_pipeline(pipeline, set_)
     area = parse_aoi(aoi)
     scenes = open_scenes(source, area)

@@ -5,28 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geotoolz._cli._options import JsonOption, SourceArg
+from geotoolz._cli._options import AoiOption, JsonOption, SignOption, SourceArg
 
 if TYPE_CHECKING:
     from geotoolz.core import TileSpec
 
 
-def info(source: SourceArg, as_json: JsonOption = False) -> None:
+def info(
+    source: SourceArg, aoi: AoiOption = None, sign: SignOption = None, as_json: JsonOption = False
+) -> None:
     """Describe a scene, a folder of scenes or a catalog, without reading pixels."""
     from geotoolz._cli._catalog import print_summary
     from geotoolz._cli._console import say, say_json
+    from geotoolz._cli._options import parse_aoi
     from geotoolz._cli._scenes import open_scenes
     from geotoolz.io import describe
+    from geotoolz.io._readers import reader_for
 
-    if Path(source).suffix.lower() in (".tif", ".tiff", ".jp2", ".vrt"):
-        name, spec = "", describe(source)
+    area = parse_aoi(aoi, source)
+    if Path(source).suffix.lower() in (".tif", ".tiff", ".jp2", ".vrt") or reader_for(Path(source)):
+        name, spec = "", describe(source, aoi=area, sign=sign)
     else:
-        scenes = open_scenes(source)
+        scenes = open_scenes(source, area)
         if len(scenes) != 1:
             print_summary(scenes.rows, as_json)
             return
         name, where = next(iter(scenes.sources()))
-        spec = describe(where)
+        spec = describe(where, aoi=area, sign=sign)
     found = _facts(spec, name)
     if as_json:
         say_json(found)

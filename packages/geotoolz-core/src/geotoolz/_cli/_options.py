@@ -26,16 +26,28 @@ SetOption = Annotated[
 AoiOption = Annotated[
     str | None,
     typer.Option(
-        "--aoi", metavar="AREA", help="Only this area: WEST,SOUTH,EAST,NORTH in degrees, or a vector file."
+        "--aoi",
+        metavar="AREA",
+        help="Only this area: WEST,SOUTH,EAST,NORTH in degrees (L,B,R,T@EPSG:… in another CRS), a vector "
+        "file (file.gpkg:layer), GeoJSON, a tile (33TWL), or a scene of the catalog.",
     ),
 ]
 ResOption = Annotated[
     float | None, typer.Option("--res", metavar="SIZE", help="Pixel size in units of the scene's CRS.")
 ]
+SignOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sign",
+        metavar="NAME",
+        help="Sign remote addresses: planetary-computer, a registered name, or module:function.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 _PLACE = re.compile(r"\$\{([^{}:]+)(?::[^{}]*)?\}")
 _NUMBER = r"\s*[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*"
+_VECTORS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".fgb", ".kml", ".zip", ".txt")
 _BOX = re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{3}}")
 
 
@@ -118,35 +130,41 @@ def parse_box(text: str, option: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-def parse_aoi(text: str | None) -> Any:
-    """Return what ``--aoi`` means for `open_tile`: a box in degrees, GeoJSON of a file's outline, or None."""
+def parse_aoi(text: str | None, source: str | None = None) -> Any:
+    """Return what ``--aoi`` means for `open_tile`: a box in degrees, GeoJSON of the outline, or None.
+
+    Parameters
+    ----------
+    text : str or None
+        As the user wrote it.
+    source : str, optional
+        A catalog or folder whose scenes' ids are understood too.
+    """
     if text is None:
         return None
-    if _BOX.fullmatch(text) and not Path(text).exists():
-        return parse_box(text, "--aoi")
-    return _outline(Path(text))
+    from geotoolz.core._errors import GeotoolzError
+    from geotoolz.io import Area
 
-
-def _outline(path: Path) -> dict[str, Any]:
-    """Return the convex hull of a vector file as GeoJSON in degrees: small enough for every task."""
-    from geotoolz.core._errors import MissingCRSError, ReadError
-
-    wanted = "WEST,SOUTH,EAST,NORTH in degrees, or a vector file (GeoPackage, GeoJSON, Shapefile)"
-    if not path.exists():
-        raise ReadError(f"--aoi {path}: no such file", expected=wanted)
-    import geopandas
-
+    bounds, _, crs = text.partition("@")
     try:
-        frame = geopandas.read_file(path)
-    except (OSError, ValueError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors
-        raise ReadError(f"--aoi {path} cannot be read: {error}", expected=wanted) from error
-    if frame.geometry.isna().all():
-        raise ReadError(f"--aoi {path} holds no geometry", expected=wanted)
-    if frame.crs is None:
-        raise MissingCRSError(f"--aoi {path} has no CRS", expected="a file that says in which CRS it is")
-    hull = frame.geometry.to_crs("EPSG:4326").union_all().convex_hull
-    outline: dict[str, Any] = hull.__geo_interface__
-    return outline
+        if _BOX.fullmatch(bounds) and not Path(text).exists():
+            box = parse_box(bounds, "--aoi")
+            return Area.of(box, crs=crs.strip()).outline() if crs else box
+        return Area.of(text, catalog=_ids_of(text, source)).outline()
+    except GeotoolzError as error:
+        raise error if error.found.startswith("--aoi") else error.prefixed("--aoi") from error
+
+
+def _ids_of(text: str, source: str | None) -> Any:
+    """Return the catalog of a source where an area may be the id of one of its scenes."""
+    from geotoolz.io._mgrs import is_tile_id
+
+    named = re.fullmatch(r"[\w.-]+", text) is not None and not Path(text).is_file()
+    if source is None or not named or is_tile_id(text) or Path(text).suffix.lower() in _VECTORS:
+        return None
+    from geotoolz._cli._scenes import open_scenes
+
+    return open_scenes(source).catalog
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:

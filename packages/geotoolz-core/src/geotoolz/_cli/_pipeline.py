@@ -1,4 +1,4 @@
-"""``geotoolz pipeline``: show, schema, hash."""
+"""``geotoolz pipeline``: list, show, schema, hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ import typer
 from geotoolz._cli._main import group_app
 from geotoolz._cli._options import JsonOption, PipelineArg, SetOption
 
-app = group_app("Pipelines as files: show, schema, hash.")
+app = group_app("Pipelines as files: list, show, schema, hash.")
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """List the presets, and what each does."""
+    from geotoolz._cli._console import say_json, table
+    from geotoolz._cli._presets import preset_about, preset_names
+
+    about = {name: preset_about(name) for name in preset_names()}
+    if as_json:
+        say_json(about)
+    else:
+        table(("preset", "what it does"), about.items())
 
 
 @app.command()
@@ -24,16 +37,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Draw a pipeline and print its YAML with every value filled in."""
-    from geotoolz._cli._console import say, say_json, table
-    from geotoolz._cli._options import load_pipeline
-    from geotoolz._cli._presets import preset_about, preset_names
+    from geotoolz._cli._console import say, say_json
+    from geotoolz._cli._options import load_pipeline, pipeline_text
+    from geotoolz._cli._presets import preset_about
 
     if pipeline is None:
-        about = {name: preset_about(name) for name in preset_names()}
-        if as_json:
-            say_json(about)
-        else:
-            table(("preset", "what it does"), about.items())
+        list_(as_json)
         return
     from geotoolz.core import draw, dump
 
@@ -41,6 +50,8 @@ def show(
     if as_json:
         say_json({"config": op.config(), "config_hash": op.config_hash()})
         return
+    if not pipeline_text(pipeline)[1]:
+        say(f"# {preset_about(pipeline)}")
     say(f"# {op.config_hash()}")
     for line in draw(op).splitlines():
         say(f"# {line}")

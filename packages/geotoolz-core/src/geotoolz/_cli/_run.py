@@ -16,6 +16,7 @@ from geotoolz._cli._options import (
     PipelineArg,
     ResOption,
     SetOption,
+    SignOption,
     SourceArg,
 )
 
@@ -76,6 +77,7 @@ def run(
     limit: LimitOption = None,
     stale_on: StaleOption = None,
     retry_failed: RetryOption = False,
+    sign: SignOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,12 +87,14 @@ def run(
     """
     from geotoolz._cli._console import say_json
     from geotoolz._cli._options import load_pipeline, parse_aoi, parse_shard
+    from geotoolz._cli._presets import refuse_together
     from geotoolz._cli._report_text import print_report
     from geotoolz._cli._scenes import open_scenes
     from geotoolz.batch import CatalogPipeline, get_engine
 
+    refuse_together(pipeline)
     op = load_pipeline(pipeline, set_)
-    area = parse_aoi(aoi)
+    area = parse_aoi(aoi, source)
     part = parse_shard(shard)
     if engine is not None:
         get_engine(engine, workers)  # a misspelt one is refused before anything is written
@@ -108,7 +112,7 @@ def run(
         timeout=timeout,
         stale_on=stale_on or (),
         retry_failed=retry_failed,
-        read={"aoi": area, "resolution": res},
+        read={"aoi": area, "resolution": res, "sign": sign},
         progress="none" if quiet else "auto",
     )
     refuse_hopeless(op, scenes, job.read)
@@ -182,11 +186,13 @@ def plan(
     """Tell what a run would do, scene by scene, and why; nothing is read or written."""
     from geotoolz._cli._console import say, say_json, table
     from geotoolz._cli._options import load_pipeline, parse_aoi, parse_shard
+    from geotoolz._cli._presets import refuse_together
     from geotoolz._cli._scenes import open_scenes
     from geotoolz.batch import CatalogPipeline
 
+    refuse_together(pipeline)
     op = load_pipeline(pipeline, set_)
-    area = parse_aoi(aoi)
+    area = parse_aoi(aoi, source)
     part = parse_shard(shard)
     scenes = open_scenes(source, area)
     job = CatalogPipeline(

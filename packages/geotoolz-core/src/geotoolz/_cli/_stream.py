@@ -53,10 +53,12 @@ def stream(
     """
     from geotoolz._cli._console import say, told
     from geotoolz._cli._options import load_pipeline, parse_aoi
+    from geotoolz._cli._presets import refuse_together
     from geotoolz.io import open_scene
     from geotoolz.io._stream import run_planned
     from geotoolz.io._stream_setup import Stream
 
+    refuse_together(pipeline)
     op = load_pipeline(pipeline, set_)
     size = parse_window(window)
     source = open_scene(scene, aoi=parse_aoi(aoi), resolution=res)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._collection import CollectionResult, write_collection
 from ._driver import Attempt, Driver, Outcome, StopReason
 from ._engine import Completion, Engine, default_workers, engine_names, get_engine
 from ._exit_codes import ExitCode
@@ -26,6 +27,7 @@ __all__ = [
     "BatchPlan",
     "BatchReport",
     "CatalogPipeline",
+    "CollectionResult",
     "Completion",
     "Driver",
     "Engine",
@@ -62,4 +64,5 @@ __all__ = [
     "runs",
     "task_key",
     "verify",
+    "write_collection",
 ]

@@ -128,6 +128,8 @@ def read_item(layout: Layout, tile_id: str) -> tuple[dict[str, Any] | None, tupl
 
 def _outputs_of(layout: Layout, item: Mapping[str, Any]) -> Iterator[OutputFile]:
     for asset in item["assets"].values():
+        if "file:size" not in asset:  # the small picture is no output
+            continue
         path = os.path.normpath(layout.items / asset["href"])
         checksum = str(asset.get("file:checksum", ""))
         yield OutputFile(

@@ -62,11 +62,24 @@ class Made:
     valid_share: Mapping[str, float]
     masked_share: float | None
 
-    def write(self, out: Path, staged: Path) -> None:
-        """Let the sink write below `staged`, in the tree that it asked for below `out`."""
+    def write(self, out: Path, staged: Path) -> dict[str, tuple[str, ...]]:
+        """Let the sink write below `staged`, in the tree that it asked for below `out`.
+
+        Returns
+        -------
+        dict
+            Path below `out` to the variables in that file, as far as the sink tells.
+        """
         tile = self.tile.copy()
         tile.attrs = {name: value for name, value in tile.attrs.items() if not _of_the_source(name)}
-        staged_sink(self.sink, out, staged).write(tile, created=self.created)
+        sink = staged_sink(self.sink, out, staged)
+        sink.write(tile, created=self.created)
+        tell = getattr(sink, "output_paths", None)
+        held: dict[str, tuple[str, ...]] = {}
+        for name, path in (tell(tile, self.created) if tell is not None else {}).items():
+            below = Path(path).relative_to(staged).as_posix()
+            held[below] = (*held.get(below, ()), name)
+        return held
 
 
 def _of_the_source(name: str) -> bool:

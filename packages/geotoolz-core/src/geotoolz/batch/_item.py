@@ -10,31 +10,24 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from ._commit import OutputFile, multihash
+from ._assets import EXTENSIONS, asset_extensions, assets_of, thumbnail
+from ._commit import OutputFile
 from ._fingerprint import Stamp
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from geotoolz.core import Operator
+
 __all__ = ["build_item", "code_versions"]
 
 _STAC = "1.1.0"
-_EXTENSIONS = [
-    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
-    "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
-]
 _OUTLINE_POINTS = 4
-_MEDIA = {
-    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
-    ".json": "application/json",
-    ".xml": "application/xml",
-    ".png": "image/png",
-}
 _DISTRIBUTIONS = (
     "geotoolz-core",
     "geotoolz-cloud",
     "geotoolz-indices",
+    "geotoolz-patch",
     "geotoolz-qc",
     "geotoolz-nextgen",
     "numpy",
@@ -75,13 +68,17 @@ def build_item(
     stamps: Sequence[Stamp],
     facts: Mapping[str, Any],
     source: str,
+    bands: Mapping[str, Sequence[str]] | None = None,
+    pipeline: Operator | None = None,
+    picture: str = "",
+    collection: str = "",
 ) -> dict[str, Any]:
     """Build the item.
 
     Parameters
     ----------
     tile : xarray.Dataset
-        The finished tile; only its grid and attributes are looked at.
+        The finished tile; only its grid, its variables' types and attributes are looked at.
     tile_id : str
     files : sequence of OutputFile
     key, config_hash : str
@@ -91,78 +88,107 @@ def build_item(
         Further ``geotoolz:…`` properties.
     source : str
         Where the tile came from; becomes a ``derived_from`` link where it is a file or URL.
+    bands : mapping, optional
+        Path of a file to the variables that lie in it.
+    pipeline : Operator, optional
+        Without its sink; becomes ``processing:expression`` and ``processing:lineage``.
+    picture : str, optional
+        Href of the tile's small picture.
+    collection : str, optional
+        Id of the collection that will stand beside the items' folder.
 
     Returns
     -------
     dict
     """
-    attrs = tile.attrs
-    geometry, bbox, projection = _place(tile)
-    properties: dict[str, Any] = {"datetime": attrs.get("datetime")}
-    if properties["datetime"] is None:
-        # STAC wants an interval where there is no instant; the unknown is said, not invented
-        properties["geotoolz:datetime_unknown"] = True
-    properties.update((name, attrs[attr]) for attr, name in _PROPERTIES.items() if attr in attrs)
-    if "instrument" in attrs:
-        properties["instruments"] = [attrs["instrument"]]
-    properties.update(projection)
+    from geotoolz.core import TileSpec
+
+    geometry, bbox, projection, pixel = _place(tile)
+    properties = {**_times(tile.attrs), **_told(tile.attrs), **projection}
     properties["processing:software"] = code_versions()
+    if pipeline is not None:
+        properties.update(_processing(pipeline, source))
     properties["geotoolz:task_key"] = key
     properties["geotoolz:config_hash"] = config_hash
     properties["geotoolz:inputs"] = [[stamp.path, stamp.size, stamp.mark] for stamp in stamps]
     properties.update((f"geotoolz:{name}", value) for name, value in facts.items())
-    links = [{"rel": "derived_from", "href": _link(source)}] if source else []
-    return {
+    assets = assets_of(files, bands or {}, TileSpec.of(tile).variables if bands else {}, pixel)
+    if picture:
+        assets["thumbnail"] = thumbnail(picture)
+    used = {*asset_extensions(assets), *(name.partition(":")[0] for name in properties if ":" in name)}
+    item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": _STAC,
-        "stac_extensions": _EXTENSIONS,
+        "stac_extensions": [uri for prefix, uri in EXTENSIONS.items() if prefix in used],
         "id": tile_id,
         "geometry": geometry,
-        "bbox": bbox,
         "properties": {name: _plain(value) for name, value in properties.items()},
-        "links": links,
-        "assets": _assets(files),
+        "links": _links(source, collection),
+        "assets": assets,
+    }
+    if bbox is not None:
+        item["bbox"] = bbox
+    if collection:
+        item["collection"] = collection
+    return item
+
+
+def _times(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return instant and interval as STAC writes them; the unknown is said, not invented."""
+    from geotoolz.catalog._time import iso, parse_instant
+    from geotoolz.core import GeotoolzError
+
+    times: dict[str, Any] = {"datetime": None}
+    for name in ("datetime", "start_datetime", "end_datetime"):
+        try:
+            times[name] = iso(parse_instant(attrs[name]))
+        except (KeyError, GeotoolzError):
+            continue
+    if times["datetime"] is None and not {"start_datetime", "end_datetime"} <= times.keys():
+        times["geotoolz:datetime_unknown"] = True
+    return times
+
+
+def _told(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tile's attributes that are STAC properties by another name."""
+    told = {name: attrs[attr] for attr, name in _PROPERTIES.items() if attr in attrs}
+    if "instrument" in attrs:
+        told["instruments"] = [attrs["instrument"]]
+    return told
+
+
+def _processing(pipeline: Operator, source: str) -> dict[str, Any]:
+    """Return how the tile came to be: the pipeline's configuration, and its steps in a sentence."""
+    from geotoolz.core import Sequential
+
+    steps = pipeline.operators if isinstance(pipeline, Sequential) else (pipeline,)
+    names = " → ".join(type(step).__name__ for step in steps) or "written as read"
+    origin = f" from {os.path.basename(source.rstrip('/'))}" if source else ""  # noqa: PTH119 - or a URL
+    return {
+        "processing:expression": {"format": "geotoolz", "expression": pipeline.config()},
+        "processing:lineage": f"geotoolz: {names}{origin}",
     }
 
 
-def _assets(files: Sequence[OutputFile]) -> dict[str, Any]:
-    common = _common_start([file.path for file in files])
-    assets: dict[str, Any] = {}
-    for file in files:
-        stem, suffix = os.path.splitext(file.path)  # noqa: PTH122 - the path is a string with "/"
-        name = stem[len(common) :].strip("_-./") or "data" if len(files) > 1 else "data"
-        while name in assets:
-            name += "_"
-        assets[name] = {
-            "href": f"../{file.path}",
-            "type": _MEDIA.get(suffix.lower(), "application/octet-stream"),
-            "roles": ["data"] if suffix.lower() in (".tif", ".tiff") else ["metadata"],
-            "file:size": file.size,
-            "file:checksum": multihash(file.sha256),
-        }
-    return assets
+def _links(source: str, collection: str) -> list[dict[str, Any]]:
+    links = [{"rel": "derived_from", "href": _link(source)}] if source else []
+    if collection:
+        place = {"href": "../collection.json", "type": "application/json"}
+        links += [{"rel": rel, **place} for rel in ("root", "parent", "collection")]
+    return links
 
 
-def _common_start(names: Sequence[str]) -> str:
-    """Return the letters that all names begin with (of one name: none)."""
-    if len(names) < 2:
-        return ""
-    first, last = min(names), max(names)
-    end = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[:end]
-
-
-def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any]]:
-    """Return geometry, bbox and ``proj:`` properties; all None for a tile that lies nowhere."""
+def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any], float | None]:
+    """Return geometry, bbox, ``proj:`` properties, pixel in metres; None for a tile that lies nowhere."""
     from geotoolz.core import GeotoolzError, geobox_of
 
     try:
         box = geobox_of(tile)
     except GeotoolzError:
-        return None, None, {}
+        return None, None, {}, None
     projection: dict[str, Any] = {"proj:shape": list(box.shape), "proj:transform": list(box.affine)[:6]}
     if box.crs is None:
-        return None, None, projection
+        return None, None, projection, None
     epsg = box.crs.epsg
     if epsg is not None:
         projection["proj:code"] = f"EPSG:{epsg}"
@@ -172,7 +198,8 @@ def _place(tile: xr.Dataset) -> tuple[Any, Any, dict[str, Any]]:
     outline = box.footprint("EPSG:4326", npoints=_OUTLINE_POINTS)
     bounds = outline.boundingbox
     bbox = [bounds.left, bounds.bottom, bounds.right, bounds.top]
-    return _rounded(outline.json), [round(value, 7) for value in bbox], projection
+    metres = abs(box.resolution.x) if box.crs.units[0] in ("metre", "meter", "m") else None
+    return _rounded(outline.json), [round(value, 7) for value in bbox], projection, metres
 
 
 def _rounded(value: Any) -> Any:

@@ -32,9 +32,9 @@ def safe_name(tile_id: str) -> str:
 class Layout:
     """The files of a batch run below its output folder.
 
-    Outputs stand where the pipeline's sink puts them, the STAC items in ``items/``, the report in
-    ``report.html`` and ``report.json``; everything else (journal, logs, pictures, files under construction)
-    in ``.geotoolz/``.
+    Outputs stand where the pipeline's sink puts them, the STAC items in ``items/``, their collection in
+    ``collection.json``, the report in ``report.html`` and ``report.json``; everything else (journal, logs,
+    pictures, files under construction) in ``.geotoolz/``.
     """
 
     out: Path
@@ -48,6 +48,16 @@ class Layout:
     def items(self) -> Path:
         """The STAC items, one per finished tile."""
         return self.out / "items"
+
+    @property
+    def collection(self) -> Path:
+        """The STAC collection of the items."""
+        return self.out / "collection.json"
+
+    @property
+    def collection_id(self) -> str:
+        """The collection's id: the name of the output folder."""
+        return safe_name(self.out.absolute().name) or "products"
 
     @property
     def logs(self) -> Path:

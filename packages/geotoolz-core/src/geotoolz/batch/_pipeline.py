@@ -26,6 +26,7 @@ from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
 from ._rows import TileSource, in_shard, tile_sources
 from ._sinks import split
+from ._source import plain_read
 from ._task import TileTask
 from ._work import Work, row_of_plan
 
@@ -77,6 +78,8 @@ class CatalogPipeline:
         Try quarantined tiles again although nothing has changed.
     read : mapping, optional
         Further arguments of `geotoolz.io.open_tile` (``resolution``, ``aoi``); part of the task key.
+        The area may be anything that `geotoolz.io.Area.of` takes, and the id of a row of the catalog.
+        ``sign`` is no part of the key; a function that is in no module needs the engine "inline".
     quicklook : bool
         Make a small picture per tile for the report.
     progress : str or Progress
@@ -132,7 +135,8 @@ class CatalogPipeline:
         self.retries = retries or RetryPolicy()
         self.stale_on = check_stale_on(stale_on)
         self.retry_failed = retry_failed
-        self.read = {name: value for name, value in (read or {}).items() if value is not None}
+        self.read = plain_read(read, catalog)
+        _refuse_homeless(self.read.get("sign"), self.engine)
         self.quicklook = quicklook
         self.progress = progress
         self.op, self.out = bind_output(op, out)
@@ -275,11 +279,12 @@ class CatalogPipeline:
         config_hash, sink = self.config_hash, self.sink_hash
         text = self.pipeline_text()
         read = tuple(sorted(self.read.items()))
+        keyed = {name: value for name, value in self.read.items() if name != "sign"}  # no pixel differs
         for source in sources:
             record = state.record(source.tile_id)
             known = [Stamp(path, size, mark) for path, size, mark in record.get("in", ())]
             stamps = fingerprint(source.files, item=source.item, known=known)
-            key = task_key(config_hash, stamps, read=self.read, sink=sink)
+            key = task_key(config_hash, stamps, read=keyed, sink=sink)
             owned = tuple((str(entry[0]), int(entry[1])) for entry in record.get("out", ()))
             task = TileTask(
                 source.tile_id,
@@ -304,6 +309,23 @@ class CatalogPipeline:
         if not self._text:
             self._text = dump(self.op)
         return self._text
+
+
+def _refuse_homeless(sign: Any, engine: str | Engine) -> None:
+    """Refuse a function that other processes cannot import.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from geotoolz.core._errors import ParameterError
+
+    if callable(sign) and engine != "inline":
+        raise ParameterError(
+            f"read={{'sign': {sign!r}}} with engine={engine!r}: other processes cannot import this function",
+            expected="a registered name, or a function of a module",
+            fix="say 'module:name', register it in the group geotoolz.signers, or take engine='inline'",
+        )
 
 
 def _saved(report: BatchReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,13 @@ class BatchReport:
         }
 
     def save(self) -> tuple[Path, Path]:
-        """Write ``report.json`` and ``report.html`` into the output folder and return their paths."""
-        from geotoolz.core._errors import WriteError
+        """Write ``report.json`` and ``report.html`` into the output folder and return their paths.
 
+        Where there are items, their ``collection.json`` is written too.
+        """
+        from geotoolz.core._errors import BatchError, WriteError
+
+        from ._collection import write_collection
         from ._html import render
 
         as_json, as_html = self.out / "report.json", self.out / "report.html"
@@ -162,6 +167,8 @@ class BatchReport:
                 f"the report in {str(self.out)!r}: {exc.strerror or exc}",
                 expected="free space and the right to write",
             ) from exc
+        with suppress(BatchError):  # no tile was finished
+            write_collection(self.out)
         return as_json, as_html
 
     @classmethod

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ._task import TileTask
 
-__all__ = ["OpenedTile", "open_source"]
+__all__ = ["OpenedTile", "open_source", "plain_read"]
 
 
 class OpenedTile(Protocol):
@@ -28,6 +28,25 @@ class OpenedTile(Protocol):
 
     def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
         """Read a window of one variable."""
+
+
+def plain_read(read: Mapping[str, Any] | None, catalog: Any) -> dict[str, Any]:
+    """Return the arguments of `open_tile` as JSON types that travel in a task; None is left out.
+
+    An area in any spelling that is not plain already becomes GeoJSON; a file is read here, once. A function
+    that signs becomes its name; one without a name stays, and can be called in this process only.
+    """
+    plain = {name: value for name, value in (read or {}).items() if value is not None}
+    if "sign" in plain:
+        from geotoolz.io._sign import travelling
+
+        plain["sign"] = travelling(plain["sign"])
+    area = plain.get("aoi")
+    if area is not None and not isinstance(area, tuple | list | dict):
+        from geotoolz.io import Area
+
+        plain["aoi"] = Area.of(area, catalog=catalog if hasattr(catalog, "frame") else None).outline()
+    return plain
 
 
 def open_source(task: TileTask) -> OpenedTile:

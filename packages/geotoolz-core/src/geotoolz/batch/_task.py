@@ -18,6 +18,7 @@ from ._commit import OutputFile, commit, staging_folder, typed, write_atomic
 from ._fingerprint import Stamp
 from ._item import build_item
 from ._layout import Layout
+from ._sinks import split
 from ._tile_log import TileLog, tile_log
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     facts[QC_FAILED] = failed
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
         with typed(layout.out):
-            made.write(layout.out, staged)
+            bands = made.write(layout.out, staged)
+        picture = layout.quicklook(task.tile_id)
+        drawn = task.quicklook and _draw(made.tile, made.names, picture)
         files = commit(
             layout,
             task.tile_id,
@@ -163,10 +166,12 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
                 stamps=task.stamps,
                 facts={k: v for k, v in facts.items() if v} | {"warnings": log.warnings},
                 source=task.source if isinstance(task.source, str) else "",
+                bands=bands,
+                pipeline=split(_pipeline(task.pipeline))[0],
+                picture=f"../{picture.relative_to(layout.out).as_posix()}" if drawn else "",
+                collection=layout.collection_id,
             ),
         )
-        if task.quicklook:
-            _draw(made.tile, made.names, layout.quicklook(task.tile_id))
     return TileResult(
         task.tile_id,
         task.key,
@@ -203,17 +208,19 @@ def _pipeline(text: str) -> Operator:
     return load(text)
 
 
-def _draw(tile: Any, names: tuple[str, ...], path: Path) -> None:
-    """Write the picture; a report without a picture is no reason to fail a tile that is committed."""
+def _draw(tile: Any, names: tuple[str, ...], path: Path) -> bool:
+    """Write the picture and tell whether there is one; its lack is no reason to fail a tile."""
     from geotoolz.viz import quicklook
 
     drawable = [n for n in names if n in tile and tile[n].size and tile[n].dtype.kind in "fiub"]
     if not drawable:
-        return
+        return False
     try:
         write_atomic(path, quicklook(tile[drawable], size=128, background="#eeeeee"))
     except (OSError, ValueError) as exc:
         _log.warning("no quicklook: %s", exc)
+        return False
+    return True
 
 
 def _json_able(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def _empty(root: Path, pattern: str | None, scan: Scan) -> CatalogError:
             found += f" and {len(scan.problems) - 3} more"
     error = CatalogError(
         found,
-        expected="georeferenced rasters (.tif, .jp2, .vrt), STAC items (.json), Landsat or SAFE products",
+        expected="georeferenced rasters (.tif, .jp2, .vrt), STAC items (.json), Landsat or SAFE products "
+        "(folders, .zip, .tar)",
         fix="name another folder or pattern",
     )
     return error

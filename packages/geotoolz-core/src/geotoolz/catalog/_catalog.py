@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geotoolz.catalog import _build
-from geotoolz.catalog._footprint import as_geometry, bbox_geometry
-from geotoolz.catalog._hrefs import absolute, is_uri
+from geotoolz.catalog._footprint import area_geometry, bbox_geometry
+from geotoolz.catalog._hrefs import absolute
 from geotoolz.catalog._index import RowIndex
-from geotoolz.catalog._rows import ALIASES, Problem, frame_of, typed
+from geotoolz.catalog._making import Making
+from geotoolz.catalog._rows import ALIASES
+from geotoolz.catalog._select import drawn, matching
 from geotoolz.catalog._slicing import slices_of, source_item
 from geotoolz.catalog._time import parse_interval
 from geotoolz.catalog._tuples import tuples_of
-from geotoolz.catalog._where import column_of, condition_of, parse_where
 from geotoolz.core._errors import CatalogError, ParameterError, nearest
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pystac
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from geotoolz.catalog._scan import Scan
     from geotoolz.catalog._slice import GeoSlice
+    from geotoolz.catalog._stack_groups import GroupBy
+    from geotoolz.io._scene import BandRequest
+    from geotoolz.io._sign import Sign
+    from geotoolz.io._variables import Offset
 
 
-class GeoCatalog:
+class GeoCatalog(Making):
     """Scenes in space and time: one row each, kept as GeoParquet.
 
     Make one with `from_folder`, `from_items`, `from_stac`, `from_rows`, `build` or `open`. Every selection
@@ -43,124 +47,6 @@ class GeoCatalog:
     problems : iterable of Problem
         What could not be read while it was built.
     """
-
-    def __init__(
-        self, frame: gpd.GeoDataFrame, base: str | Path | None = None, problems: Iterable[Problem] = ()
-    ) -> None:
-        self._frame = typed(frame, "the frame")
-        self.base = base
-        self.problems = tuple(problems)
-        self._index: RowIndex | None = None
-
-    # ---- making --------------------------------------------------------------------------------------------
-
-    @classmethod
-    def from_folder(cls, path: str | Path, pattern: str | None = None) -> GeoCatalog:
-        """Catalog a folder and everything below it.
-
-        STAC items beside their assets, Landsat products with their MTL, SAFE products, scenes whose bands
-        are files of their own, and single rasters become one row each. What cannot be read is in `problems`.
-
-        Parameters
-        ----------
-        path : str or Path
-            The folder.
-        pattern : str, optional
-            Take only files whose name, or path below the folder, matches this glob (``"*_VV.tif"``).
-
-        Raises
-        ------
-        ReadError
-            If there is no such folder.
-        CatalogError
-            If it holds no scene; the message says what it does hold.
-        """
-        return cls._of_scan(_build.rows_of_folder(path, pattern))
-
-    @classmethod
-    def from_items(cls, items: object, base: str | Path | None = None) -> GeoCatalog:
-        """Catalog STAC items.
-
-        Parameters
-        ----------
-        items : path, pystac.ItemCollection, pystac.Item, mapping, or iterable of items
-            A path is that of a JSON file with a FeatureCollection or an item.
-        base : str or Path, optional
-            Folder that relative hrefs start from.
-        """
-        return cls._of_scan(_build.rows_of_items(items, base))
-
-    @classmethod
-    def from_stac(cls, href: str | Path) -> GeoCatalog:
-        """Catalog the items of a static STAC catalog or collection, however deep."""
-        return cls._of_scan(_build.rows_of_stac(href))
-
-    @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]], base: str | Path | None = None) -> GeoCatalog:
-        """Make a catalog of rows.
-
-        Parameters
-        ----------
-        rows : iterable of mapping
-            ``id``, ``source``, and ``geometry`` (shapely or GeoJSON, EPSG:4326) or ``crs`` with ``left``,
-            ``bottom``, ``right``, ``top``; any other column, STAC names (``eo:cloud_cover``) included.
-            Columns of your own are kept, can be filtered by, and become attributes of the tiles.
-        base : str or Path, optional
-            Folder that relative sources start from; the working directory where None.
-
-        Raises
-        ------
-        CatalogError
-            If there are no rows, or one lacks something.
-        """
-        folder = Path(base or ".").absolute()
-        done = [_build.completed_row(row, folder) for row in rows]
-        if not done:
-            raise CatalogError("there are no rows", expected="at least one")
-        return cls(frame_of(done))
-
-    @classmethod
-    def build(cls, path: str | Path, pattern: str | None = None) -> GeoCatalog:
-        """Catalog what is at a path: a folder, items as JSON, a static catalog, a catalog file, a raster."""
-        text = str(path)
-        if text.lower().endswith((".parquet", ".geoparquet")):
-            return cls.open(path)
-        if text.lower().endswith((".json", ".geojson")):
-            return cls.from_stac(path)  # reads single items and FeatureCollections, too
-        local = Path(path).absolute()
-        if is_uri(text) or local.is_dir():
-            root = local / "catalog.json"
-            return (
-                cls.from_stac(root) if pattern is None and root.is_file() else cls.from_folder(path, pattern)
-            )
-        if local.is_file():
-            from geotoolz.catalog._products import raster_row
-
-            row, problems = raster_row(local)
-            return cls(frame_of([row]), problems=problems)
-        return cls.from_folder(path, pattern)  # says that there is nothing
-
-    @classmethod
-    def open(cls, path: str | Path, bbox: object = None, time: object = None) -> GeoCatalog:
-        """Open a catalog file.
-
-        Parameters
-        ----------
-        path : str or Path
-            The Parquet file.
-        bbox, time : optional
-            As in `query`; of a large file only what may match is then read.
-        """
-        from geotoolz.catalog._store import read_frame
-
-        area = bbox_geometry(bbox) if bbox is not None else None
-        interval = parse_interval(time) if time is not None else None
-        catalog = cls(*read_frame(path, area, interval))
-        return catalog if area is None and interval is None else catalog.query(bbox=bbox, time=time)
-
-    @classmethod
-    def _of_scan(cls, scan: Scan) -> GeoCatalog:
-        return cls(frame_of(scan.rows), problems=scan.problems)
 
     # ---- looking -------------------------------------------------------------------------------------------
 
@@ -238,30 +124,7 @@ class GeoCatalog:
         ParameterError
             If a column does not exist, or holds another type.
         """
-        import numpy as np
-
-        mask = np.ones(len(self), bool)
-        if isinstance(where, str):
-            mask &= parse_where(where).mask(self._frame)
-        elif where is not None:
-            mask &= self._called(where, self.frame, "the function")
-        for name, wanted in conditions.items():
-            if callable(wanted):
-                mask &= self._called(wanted, column_of(self._frame, name), f"the function for {name!r}")
-            else:
-                mask &= condition_of(name, wanted).mask(self._frame)
-        return self._taken(np.flatnonzero(mask))
-
-    def _called(self, function: Callable[[Any], Any], argument: Any, who: str) -> Any:
-        import numpy as np
-        import pandas as pd
-
-        answer = pd.Series(function(argument)).fillna(False).to_numpy()
-        if answer.shape != (len(self),) or answer.dtype != np.bool_:
-            raise ParameterError(
-                f"{who} returned {answer.dtype} of shape {answer.shape}", expected=f"{len(self)} booleans"
-            )
-        return answer
+        return self._taken(matching(self._frame, where, conditions))
 
     def query(self, bbox: object = None, time: object = None, geometry: object = None) -> GeoCatalog:
         """Keep the scenes that touch an area and a time.
@@ -273,14 +136,14 @@ class GeoCatalog:
         time : str, datetime, or pair, optional
             ``"2023-08"``, ``"2023-08-01/2023-08-31"`` (both days included), ``"2023-08-01/.."``. Scenes
             without a time do not match.
-        geometry : shapely geometry, GeoJSON or GeoDataFrame, optional
-            In longitude and latitude.
+        geometry : anything that `geotoolz.io.Area.of` takes, optional
+            A vector file, GeoJSON, a GeoDataFrame, a tile's id, a shapely geometry in longitude and latitude.
         """
         import shapely
 
         area: BaseGeometry | None = bbox_geometry(bbox) if bbox is not None else None
         if geometry is not None:
-            shape = as_geometry(geometry)
+            shape = area_geometry(geometry, self)
             area = shape if area is None else shapely.intersection(area, shape)
         interval = parse_interval(time) if time is not None else None
         if self._index is None:
@@ -300,17 +163,7 @@ class GeoCatalog:
         seed : int
             Another seed, another draw.
         """
-        import numpy as np
-
-        if type(n) is not int or not 0 <= n <= len(self):
-            raise ParameterError(f"n is {n!r}", expected=f"a whole number from 0 to {len(self)}")
-        key = str(int(seed)).encode()
-        ranks = [
-            hashlib.blake2b(str(i).encode(), key=key[:64], digest_size=8).digest() for i in self._frame["id"]
-        ]
-        return self._taken(
-            np.argsort(np.array(ranks, dtype="S8" if not ranks else object), kind="stable")[:n]
-        )
+        return self._taken(drawn(self._frame["id"], n, seed))
 
     def _taken(self, positions: Any) -> GeoCatalog:
         made = object.__new__(
@@ -342,6 +195,70 @@ class GeoCatalog:
         """Return what `open_tile` takes for a row: an absolute path, a URI, or the item that it keeps."""
         item = source_item(row, self.base)
         return item if item is not None else absolute(row.source, self.base)
+
+    def stack(
+        self,
+        geobox: GeoBox,
+        bands: BandRequest = None,
+        *,
+        groupby: GroupBy = "solar_day",
+        raw: bool = False,
+        offset: Offset = None,
+        sign: Sign = None,
+        lazy: bool = True,
+        chunks: int | tuple[int, int] | None = None,
+    ) -> xr.Dataset:
+        """Lay the scenes of all tiles and zones that touch a grid onto it, date by date.
+
+        Each scene is read as `open_tile` reads it: reflectance by its own metadata, so baselines may be
+        mixed; pixels on the grid's own lattice are copied, measurements on others interpolated (averaged
+        where the grid is coarser), flags take the pixel under the centre. Where scenes of one date overlap,
+        the first valid pixel wins, band by band, in the order of time and then of id; no pixel is made of
+        two scenes.
+
+        Parameters
+        ----------
+        geobox : odc.geo.geobox.GeoBox
+            The grid, north-up; `stack_grid` makes one of an area and a pixel size.
+        bands : str, iterable of str, or mapping, optional
+            As for `open_tile`; every scene must have them.
+        groupby : {"solar_day", "time"} or None
+            What makes one date: the day by the sun at the grid's centre (UTC + ``trunc(longitude / 15°)``
+            hours, as odc-stac), equal times, or every scene by itself.
+        raw : bool
+            Digital numbers, for scenes of one scale and offset only.
+        offset : float or mapping of str to float, optional
+            In DN, instead of what the metadata says.
+        sign : str or callable, optional
+            Signs addresses when files are opened, as `open_tile` says.
+        lazy : bool
+            Dask arrays, one task per band, date and block; no pixel is read. False reads it all now.
+        chunks : int or (int, int), optional
+            Rows and columns of a block of a lazy stack, 1024 by default.
+
+        Returns
+        -------
+        xarray.Dataset
+            A stack ``(time, y, x)`` with the coordinates ``time``, ``tile_ids``, and where known
+            ``platform``, ``processing_baseline``, ``sun_elevation``, ``sun_azimuth`` along time. What all
+            scenes share stands in its attributes.
+
+        Raises
+        ------
+        CatalogError
+            If the catalog is empty, or a row has no time.
+        OutsideError
+            If no scene has a pixel on the grid.
+        MissingCRSError, TileError
+            If the grid has no CRS, is rotated, or runs over ±180° in degrees.
+        MissingVariableError, QuantityError
+            If a scene lacks a band, or its numbers mean something else than the others'.
+        """
+        from geotoolz.catalog._stack import chunk_size, lazy_stack, open_stack
+
+        chunk = chunk_size(chunks, lazy)
+        reader = open_stack(self, geobox, bands, groupby=groupby, raw=raw, offset=offset, sign=sign)
+        return lazy_stack(reader, chunk) if lazy else reader.load()
 
     # ---- out -----------------------------------------------------------------------------------------------
 

@@ -163,3 +163,24 @@ def as_geometry(value: object) -> BaseGeometry:
             expected="degrees of longitude and latitude (EPSG:4326)",
         )
     return value
+
+
+def area_geometry(value: object, catalog: object) -> BaseGeometry:
+    """Return the area that `geotoolz.io.Area.of` understands, in longitude and latitude within ±180°.
+
+    Parameters
+    ----------
+    value : shapely geometry, path, tile id, GeoJSON, GeoDataFrame, GeoBox or Area
+        The area; a bare shapely geometry is in longitude and latitude.
+    catalog : GeoCatalog
+        Where the ids of tiles are looked up.
+    """
+    from shapely.geometry.base import BaseGeometry
+
+    from geotoolz.io import Area
+
+    if isinstance(value, BaseGeometry):
+        return as_geometry(value)
+    lonlat = Area.of(value, catalog=catalog).in_crs("EPSG:4326")
+    west, _, east, _ = lonlat.bounds
+    return split_antimeridian(lonlat) if west < -180 or east > 180 else lonlat

@@ -76,7 +76,7 @@ def rasterize_label(
             raise ParameterError(f"column is {column!r}, and {source} is a raster", expected="column=None")
         return read_raster_window(geobox, str(source), classes, fill, window)
     table = label_table(source, column, classes, fill)
-    return _burn_window(geobox, table, all_touched, window), table.legend
+    return burn_window(geobox, table, all_touched, window), table.legend
 
 
 def read_legend(source: str | Path, column: str | None, classes: Classes | None, fill: int | None) -> Legend:
@@ -86,7 +86,8 @@ def read_legend(source: str | Path, column: str | None, classes: Classes | None,
     return label_table(source, column, classes, fill).legend
 
 
-def _burn_window(geobox: GeoBox, table: LabelTable, all_touched: bool, window: tuple[int, ...]) -> Array:
+def burn_window(geobox: GeoBox, table: LabelTable, all_touched: bool, window: tuple[int, ...]) -> Array:
+    """Return the codes of a window (row, column, rows, columns) of a grid: the bits of the whole grid."""
     row0, col0, rows, cols = window
     out = np.empty((rows, cols), table.legend.dtype)
     for i in range(row0 // BLOCK, -(-(row0 + rows) // BLOCK)):

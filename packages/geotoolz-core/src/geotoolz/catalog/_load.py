@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from geotoolz.catalog._slice import GeoSlice
+    from geotoolz.io._sign import Sign
 
 
-def load_slice(part: GeoSlice, bands: Sequence[str] | None, raw: bool) -> xr.Dataset:
+def load_slice(part: GeoSlice, bands: Sequence[str] | None, raw: bool, sign: Sign = None) -> xr.Dataset:
     """Read a slice on its own grid.
 
     Raises
@@ -28,7 +29,7 @@ def load_slice(part: GeoSlice, bands: Sequence[str] | None, raw: bool) -> xr.Dat
     wanted = tuple(bands) if bands is not None else part.bands
     sources = sources_of(part)
     geobox = part.geobox
-    tiles = [open_tile(source, bands=wanted, raw=raw, geobox=geobox) for source in sources]
+    tiles = [open_tile(source, bands=wanted, raw=raw, geobox=geobox, sign=sign) for source in sources]
     tile = _merged(tiles, part)
     return tile.assign_attrs(described(tile.attrs, part))
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from geotoolz.catalog._slice import GeoSlice
+    from geotoolz.io._sign import Sign
 
 _WHOLE = slice(None)
 
@@ -25,7 +26,7 @@ class OpenSlice:
         What `GeoSlice.load` would return, undrawn.
     """
 
-    def __init__(self, part: GeoSlice) -> None:
+    def __init__(self, part: GeoSlice, sign: Sign = None) -> None:
         from geotoolz.io import open_scene
 
         geobox = part.geobox
@@ -33,7 +34,7 @@ class OpenSlice:
         variables: dict[str, Any] = {}
         attrs: dict[str, Any] | None = None
         for number, source in enumerate(sources_of(part)):
-            reader = open_scene(source, bands=part.bands, geobox=geobox)
+            reader = open_scene(source, bands=part.bands, geobox=geobox, sign=sign)
             require_other_names(variables, reader.spec.variables, part, number)
             variables.update(reader.spec.variables)
             self._readers.update(dict.fromkeys(reader.spec.variables, reader))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geotoolz.catalog._footprint import footprint_of_bounds
 from geotoolz.catalog._names import facts_of_name, split_band
@@ -13,10 +14,15 @@ from geotoolz.catalog._native import Grid, native_grid
 from geotoolz.catalog._probe import probe
 from geotoolz.catalog._rows import Problem, Row, dump_json
 from geotoolz.catalog._time import iso, parse_instant
-from geotoolz.core._errors import CatalogError, ParameterError
+from geotoolz.core._errors import CatalogError, ParameterError, ReadError
 from geotoolz.core._sensors import common_name, sensor_of
 
+if TYPE_CHECKING:
+    from geotoolz.io._readers import Reader
+    from geotoolz.io._scene import SceneInfo
+
 _MTL_LINE = re.compile(r'^\s*(\w+)\s*=\s*"?([^"\n]*?)"?\s*$', re.M)
+_MGRS = re.compile(r"_T(\d\d[A-Z]{3})(?=_|$)")
 _TAGS = ("datetime", "platform", "instrument", "processing_level", "processing_baseline")
 
 
@@ -176,35 +182,99 @@ def _flatten(node: Any, into: dict[str, str]) -> None:
             into.setdefault(key, str(value))
 
 
-def safe_row(folder: Path, files: list[Path]) -> tuple[Row, list[Problem]]:
-    """Return the row of a Sentinel-2 product in SAFE format.
+def product_row(path: Path, reader: Reader) -> tuple[Row, list[Problem]]:
+    """Return the row of a product that a reader recognises; a zip or tar is not unpacked.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, an archive or a file that is one scene.
+    reader : Reader
+        The one that recognises it.
 
     Raises
     ------
+    GeotoolzError
+        If the product is incomplete, or of a kind that is refused.
     CatalogError
-        If it has no band at its finest resolution.
+        If it cannot be placed.
     """
-    bands = [p for p in files if p.suffix.lower() in (".jp2", ".tif") and "IMG_DATA" in p.parts]
-    bands = [p for p in bands if re.search(r"_B0[248](_10m)?$", p.stem)]
-    if not bands:
-        raise CatalogError(
-            f"{folder} has no 10 m band below IMG_DATA", expected="a Sentinel-2 product in SAFE format"
-        )
-    found = probe(bands[0])
-    grid = Grid.of_probe(found)
+    scene = reader.scene(path)
+    product = scene.product
+    grid, problems = _product_grid(scene)
     if grid is None:
-        raise CatalogError(f"{bands[0]} has no CRS or no transform", expected="a Sentinel-2 band")
-    row = {
-        "id": folder.stem,
+        grid = _opened_grid(path)
+    if grid is None:
+        reasons = "; ".join(problem.reason for problem in problems[:3]) or "it has no CRS or no transform"
+        raise CatalogError(f"{path} cannot be placed: {reasons}", expected="a georeferenced product")
+    name = product.tile_id or path.name
+    instant = parse_instant(product.when) if product.when else None
+    tile = facts_of_name(name).get("tile") or (match[1] if (match := _MGRS.search(name)) else None)
+    row: Row = {
+        "id": name,
         "kind": "folder",
-        "source": str(folder),
-        **_when(folder.stem, {}),
+        "source": str(path),
+        "datetime": instant,
+        "start_datetime": instant,
+        "end_datetime": instant,
+        "platform": product.platform or None,
+        "instrument": product.instrument or None,
+        "processing_level": product.level or None,
+        "processing_baseline": product.baseline or None,
+        "cloud_cover": product.extra.get("cloud_cover"),
+        "sun_azimuth": product.sun_azimuth,
+        "sun_elevation": product.sun_elevation,
+        "tile": tile,
         **grid.columns(),
     }
     row["geometry"] = footprint_of_bounds(grid.bounds, grid.crs)
-    product = next((p for p in files if p.parent == folder and p.name.startswith("MTD_MSI")), None)
-    match = (
-        re.search(r"<Cloud_Coverage_Assessment>([\d.]+)<", product.read_text("utf-8")) if product else None
-    )
-    row["cloud_cover"] = float(match[1]) if match else None
-    return row, [Problem(str(bands[0]), found.fault, kept=True)] if found.fault else []
+    return row, problems
+
+
+def _product_grid(scene: SceneInfo) -> tuple[Grid | None, list[Problem]]:
+    """Return the grid of the finest band that can be opened, and what is wrong with the files."""
+    problems = [
+        Problem(asset.path, "is missing", kept=True)
+        for asset in scene.assets
+        if asset.default and not asset.path.startswith("/vsi") and not Path(asset.path).exists()
+    ]
+    gone = {problem.path for problem in problems}
+    bands = [a for a in scene.assets if a.default and a.name != "pan" and a.path not in gone]
+    for asset in sorted(bands, key=lambda a: (a.band and a.band.resolution) or math.inf):
+        try:
+            found = probe(asset.path)
+        except ReadError as err:
+            problems.append(Problem(asset.path, err.found.removeprefix(f"{asset.path} "), kept=True))
+            continue
+        if found.fault:
+            problems.append(Problem(asset.path, found.fault, kept=True))
+        grid = Grid.of_probe(found)
+        product, extent = scene.product, asset.extent or scene.product.extent
+        if grid is None and extent is not None and product.crs:
+            left, top, right, bottom = extent
+            rows, cols = found.shape
+            size = ((right - left) / cols, (top - bottom) / rows)
+            grid = Grid((left, bottom, right, top), product.crs, size, found.shape)
+        if grid is not None:
+            return grid, problems
+    return None, problems
+
+
+def _opened_grid(path: Path) -> Grid | None:
+    """Return the grid of a product whose reader opens it itself, such as a cube in a netCDF file."""
+    from geotoolz.io import describe
+
+    box = describe(path).geobox
+    if box is None or box.crs is None:
+        return None
+    left, bottom, right, top = map(float, box.boundingbox.bbox)
+    size = (abs(float(box.affine.a)), abs(float(box.affine.e)))
+    return Grid((left, bottom, right, top), str(box.crs), size, (int(box.shape[0]), int(box.shape[1])))
+
+
+def file_row(path: Path) -> tuple[Row, list[Problem]]:
+    """Return the row of one file: an archive or another product that a reader knows, else a raster."""
+    from geotoolz.io._readers import reader_for
+
+    reader = reader_for(path)
+    return raster_row(path) if reader is None else product_row(path, reader)

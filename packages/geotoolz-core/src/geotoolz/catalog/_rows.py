@@ -23,7 +23,7 @@ COLUMNS: dict[str, str] = {
     "start_datetime": _TIME,  # equal to datetime for an instant
     "end_datetime": _TIME,
     "source": _TEXT,  # relative to the catalog file, or an absolute path, or a URI
-    "kind": _TEXT,  # "item", "raster" or "folder"
+    "kind": _TEXT,  # "item", "raster" or "folder" (a product: its folder, zip or tar)
     "collection": _TEXT,
     "platform": _TEXT,
     "instrument": _TEXT,

@@ -1,4 +1,4 @@
-"""What scenes a folder holds: STAC items, Landsat and SAFE products, sets of single-band files, rasters."""
+"""What scenes a folder holds: STAC items, products and their archives, sets of single-band files, rasters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from geotoolz.catalog._names import split_band
-from geotoolz.catalog._products import group_row, mtl_row, raster_row, safe_row
+from geotoolz.catalog._products import group_row, mtl_row, product_row, raster_row
 from geotoolz.catalog._rows import Problem, Row
 from geotoolz.catalog._stac import is_item, item_row, local_files, localised
 from geotoolz.core._errors import CatalogError, GeotoolzError
 
 RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
+# Of these, readers are asked whether they are a product: an archive of one scene, or a kind that is refused.
+PRODUCTS = (".zip", ".tar", ".tgz", ".gz", ".hdf", ".nc", ".nc4", ".h5", ".he5")
+# Readers of folders that are one scene; those of Landsat and Sentinel-2 are told by their metadata files.
+_FOLDERS = ("hls", "sentinel-1-rtc", "planetscope", "enmap-l2a", "cf")
 # Items and product metadata are small; a gigabyte of GeoJSON labels is not one.
 _MAX_JSON = 32 * 2**20
 
@@ -74,8 +78,8 @@ def scan_folder(root: Path, pattern: str | None) -> Scan:
     claimed: set[Path] = set()
     items: dict[Path, int] = {}
     for folder, files in _walk(root, pattern, scan):
-        if folder.name.upper().endswith(".SAFE"):
-            _try(scan, folder, safe_row, folder, files)
+        if _is_product(folder, files):
+            _product(scan, folder)
             continue
         folders.append((folder, files))
         items[folder] = _described(scan, folder, files, claimed)
@@ -96,7 +100,7 @@ def _walk(root: Path, pattern: str | None, scan: Scan) -> Iterator[tuple[Path, l
     for where, folders, names in os.walk(root):
         folder = Path(where)
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        if folder.name.upper().endswith(".SAFE"):
+        if _is_product(folder, [folder / name for name in names]):
             # the product is one scene, whatever lies in it
             files = sorted(p for p in folder.rglob("*") if p.is_file())
             folders.clear()
@@ -107,6 +111,41 @@ def _walk(root: Path, pattern: str | None, scan: Scan) -> Iterator[tuple[Path, l
             files = [p for p in files if _matches(p, root, pattern)]
         if files:
             yield folder, files
+
+
+def _is_product(folder: Path, files: list[Path]) -> bool:
+    """Tell a SAFE product, a granule of one, one that was renamed, or the folder of one other scene."""
+    named = folder.name.upper().endswith(".SAFE") or folder.parent.name == "GRANULE"
+    if named or any(path.parent == folder and path.name.startswith("MTD_MSIL") for path in files):
+        return True
+    return _is_scene(folder)
+
+
+def _is_scene(folder: Path) -> bool:
+    """Tell a folder whose files' names say that they are one scene; one of many scenes is looked into."""
+    from geotoolz.io._readers import reader_for
+
+    reader = reader_for(folder)
+    if reader is None or reader.name not in _FOLDERS:
+        return False
+    try:
+        return bool(reader.scene(folder).assets)
+    except GeotoolzError:  # several scenes, or what is wrong is said of its files
+        return False
+
+
+def _product(scan: Scan, path: Path) -> None:
+    """Take a product by the reader that recognises it; of a SAFE of several granules, every granule."""
+    from geotoolz.io._readers import reader_for
+
+    inside = path / "GRANULE"
+    granules = sorted(one for one in inside.iterdir() if one.is_dir()) if inside.is_dir() else []
+    for one in granules if len(granules) > 1 else [path]:
+        reader = reader_for(one)
+        if reader is not None:
+            _try(scan, one, product_row, one, reader)
+        elif path.is_dir():
+            scan.fail(one, CatalogError("is no product that is known", expected="a product in SAFE format"))
 
 
 def _matches(path: Path, root: Path, pattern: str) -> bool:
@@ -121,6 +160,9 @@ def _matches(path: Path, root: Path, pattern: str) -> bool:
 def _described(scan: Scan, folder: Path, files: list[Path], claimed: set[Path]) -> int:
     """Take what metadata describe, claim its files, and return the number of STAC items."""
     _landsat(scan, folder, files, claimed)
+    for path in files:
+        if path.suffix.lower() in PRODUCTS and path not in claimed:
+            _product(scan, path)
     items = 0
     for path in files:
         if path.suffix.lower() in (".json", ".geojson") and path not in claimed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from geotoolz.catalog._open import OpenSlice
+    from geotoolz.io._sign import Sign
 
 Scalar = str | int | float | bool
 Time = datetime | tuple[datetime, datetime]
@@ -146,7 +147,7 @@ class GeoSlice:
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
-    def load(self, bands: Sequence[str] | None = None, raw: bool = False) -> xr.Dataset:
+    def load(self, bands: Sequence[str] | None = None, raw: bool = False, *, sign: Sign = None) -> xr.Dataset:
         """Read the slice's pixels.
 
         Parameters
@@ -155,6 +156,8 @@ class GeoSlice:
             Bands to read; the slice's own choice where None.
         raw : bool
             Digital numbers as stored, without scale and offset.
+        sign : str or callable, optional
+            Signs remote addresses, as for `geotoolz.io.open_tile`.
 
         Returns
         -------
@@ -163,10 +166,15 @@ class GeoSlice:
         """
         from geotoolz.catalog._load import load_slice
 
-        return load_slice(self, bands, raw)
+        return load_slice(self, bands, raw, sign)
 
-    def open(self) -> OpenSlice:
+    def open(self, *, sign: Sign = None) -> OpenSlice:
         """Open the slice for reading in windows; no pixel is read yet.
+
+        Parameters
+        ----------
+        sign : str or callable, optional
+            Signs remote addresses, as for `geotoolz.io.open_tile`.
 
         Returns
         -------
@@ -175,7 +183,7 @@ class GeoSlice:
         """
         from geotoolz.catalog._open import OpenSlice
 
-        return OpenSlice(self)
+        return OpenSlice(self, sign)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; fields without a value are left out."""

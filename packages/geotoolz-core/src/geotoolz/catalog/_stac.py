@@ -57,7 +57,7 @@ def item_row(
     properties = item.get("properties")
     if not isinstance(properties, Mapping):
         raise CatalogError(f"item {name!r} has no properties", expected="a STAC item")
-    assets = {key: asset for key, asset in item["assets"].items() if _is_data(asset)}
+    assets = {key: asset for key, asset in item["assets"].items() if is_data(asset)}
     grid, faults = native_grid(item, assets, base)
     row: Row = {**_facts(item, properties), **_times(name, properties)}
     row |= {"id": name, "kind": "item", "source": source, "geometry": _geometry(item, grid)}
@@ -74,7 +74,7 @@ def _first_href(text: str, assets: Mapping[str, Any]) -> str | None:
     return next((held[key]["href"] for key in assets), None)
 
 
-def _is_data(asset: object) -> bool:
+def is_data(asset: object) -> bool:
     if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
         return False
     roles = set(asset.get("roles") or ())
@@ -106,7 +106,7 @@ def localised(item: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
         beside = (
             folder / href.split("?")[0].rsplit("/", 1)[-1] if isinstance(href, str) and is_uri(href) else None
         )
-        if beside is not None and beside.is_file() and _is_data(asset):
+        if beside is not None and beside.is_file() and is_data(asset):
             assets[key], found = {**asset, "href": str(beside)}, True
         else:
             assets[key] = asset

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from geotoolz.core._sensors import LANDSAT_MSS, LANDSAT_OLI, LANDSAT_TM, SENTINEL_1, SENTINEL_2, common_name
+from geotoolz.io._providers import MSS_KEYS, keys_of
 
 Kind = Literal["reflectance", "thermal", "backscatter", "flags", "aux"]
 
@@ -140,21 +141,9 @@ TABLES: Mapping[str, Mapping[str, BandDef]] = MappingProxyType(
 # Order of band_id in Sentinel-2 product metadata.
 S2_BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 
-# Asset keys that are neither a common name nor a sensor's band name.
+# Asset keys that are neither a common name nor a sensor's band name, whoever provides them.
 _PROVIDER_KEYS: Mapping[str, Mapping[str, str]] = {
-    "sentinel-2": {
-        # Earth Search v1 and sentinel-2-c1-l2a
-        "rededge1": "rededge071",
-        "rededge2": "rededge075",
-        "rededge3": "rededge078",
-        "cloud": "cloud_probability",
-        "snow": "snow_probability",
-        "msk_cldprb": "cloud_probability",
-        "msk_snwprb": "snow_probability",
-        "aot": "aot",
-        "wvp": "wvp",
-    },
-    "landsat": {"nir": "nir08", "lwir": "lwir", "tir11": "lwir11", "bqa": "bqa"},
+    family: MappingProxyType(keys_of(family)) for family in ("sentinel-2", "landsat")
 }
 # "_10m" of the Copernicus Data Space, ".TIF" of the USGS
 _SUFFIX = re.compile(r"(_\d+M|\.TIFF?|\.JP2)$", re.IGNORECASE)
@@ -199,10 +188,6 @@ def identify(key: str, platform: str) -> BandDef | None:
     return table.get(name) if name else None
 
 
-# What STAC items of MSS (USGS, Planetary Computer) call nir08 and nir09 are B3 and B4.
-_MSS_KEYS = {"nir08": "B3", "nir09": "B4"}
-
-
 def band_of_asset(key: str, name: str, sensor: str) -> BandDef | None:
     """Return the band of an item's asset by its key, else by the name that the item gives the band.
 
@@ -212,5 +197,5 @@ def band_of_asset(key: str, name: str, sensor: str) -> BandDef | None:
     ('nir08', 'nir')
     """
     if sensor.endswith("-mss"):
-        key = _MSS_KEYS.get(key.lower(), key)
+        key = MSS_KEYS.get(key.lower(), key)
     return identify(key, sensor) or identify(name, sensor)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core._errors import GeotoolzError, WriteError
-from geotoolz.io._gdal import _reason
+from geotoolz.io._gdal_errors import reason_of
+from geotoolz.io._style import SUFFIX, Painted, is_ours, style_of
 from geotoolz.io._vrt import Layer, vrt_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Encoding:
         Size of the internal tiles.
     overviews : str
         Resampling of the overviews, ``"none"`` for no overviews; classes always take the nearest.
+    style : str, optional
+        The style for QGIS beside the file: ``"auto"``, the name of a colour map, or none.
     """
 
     compress: str = "zstd"
@@ -50,6 +53,7 @@ class Encoding:
     predictor: str = "auto"
     blocksize: int = 512
     overviews: str = "average"
+    style: str | None = None
 
     def room(self, layers: Sequence[Layer]) -> int:
         """Return the bytes that writing may take at most: whole blocks, overviews, GDAL's copy of them."""
@@ -165,14 +169,31 @@ def encode(
     threads: int | None = None,
 ) -> None:
     """Write a file, open it again, check it, and wait until it is on the disk."""
+    copy_cog(vrt_of(layers, geobox, attrs), path, layers, encoding, threads)
+    _check_file(path, layers)
+    write_style(path, [Painted(o.name, o.pixels.dtype, o.nodata, o.attrs) for o in layers], encoding.style)
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def copy_cog(
+    vrt: str, path: Path, layers: Sequence[Layer], encoding: Encoding, threads: int | None = None
+) -> None:
+    """Copy a virtual raster into a cloud-optimised GeoTIFF and see that every block lies inside it."""
     import rasterio
     from rasterio.shutil import copy
 
     with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
-        copy(vrt_of(layers, geobox, attrs), str(path), driver="COG", **encoding.options(layers, threads))
-    _check_file(path, layers)
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
+        copy(vrt, str(path), driver="COG", **encoding.options(layers, threads))
+    with rasterio.open(path) as raster:
+        _check_blocks(raster, path.stat().st_size)
+
+
+def write_style(path: Path, bands: Sequence[Painted], style: str | None) -> None:
+    """Write the style of a file that is still under its temporary name."""
+    text = style_of(path, bands, style)
+    if text is not None:
+        _beside(path, SUFFIX).write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -184,7 +205,7 @@ def write_errors(path: Path, size: int = 0) -> Iterator[None]:
     try:
         yield
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        said = error.found if isinstance(error, GeotoolzError) else _reason(error)
+        said = error.found if isinstance(error, GeotoolzError) else reason_of(error)
         free = free_bytes(path.parent)
         full = free is not None and free < size  # GDAL does not say that a disk is full
         if full:
@@ -208,14 +229,25 @@ def free_bytes(folder: Path) -> int | None:
 
 
 def _commit(temporary: Path, path: Path) -> None:
-    """Move the sidecar, then the file: who sees the file sees the sidecar too."""
-    sidecar, new = Path(f"{path}{_SIDECAR}"), Path(f"{temporary}{_SIDECAR}")
+    """Move what stands beside the file, then the file: who sees the file sees the rest too."""
+    sidecar, new = _beside(path, _SIDECAR), _beside(temporary, _SIDECAR)
+    style, new_style = path.with_suffix(SUFFIX), _beside(temporary, SUFFIX)
+    theirs = style.is_file() and not is_ours(style)  # made in QGIS: it stays
+    if new_style.is_file() and not theirs:
+        new_style.replace(style)
+        theirs = True
     if new.is_file():
         new.replace(sidecar)
         temporary.replace(path)
     else:
         temporary.replace(path)
         sidecar.unlink(missing_ok=True)  # of an older file
+    if not theirs:
+        style.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return Path(f"{path}{suffix}")
 
 
 def _check_file(path: Path, layers: Sequence[Layer]) -> None:
@@ -227,7 +259,6 @@ def _check_file(path: Path, layers: Sequence[Layer]) -> None:
         height, width = layers[0].pixels.shape
         if (raster.height, raster.width, raster.count) != (height, width, len(layers)):
             raise WriteError(f"{path} has {raster.count} × {raster.shape} pixels after writing")
-        _check_blocks(raster, path.stat().st_size)
         rows, cols = raster.block_shapes[0]
         for index, layer in enumerate(layers, start=1):
             for row, col in ((0, 0), ((height - 1) // rows * rows, (width - 1) // cols * cols)):

@@ -1,4 +1,4 @@
-"""A scene from raster files: one file, a folder, a SAFE archive, a Landsat folder."""
+"""A scene from raster files: one file, or a folder of bands with the metadata beside them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from geotoolz.core._errors import ReadError
 from geotoolz.io._bands import bands_of_platform, identify
 from geotoolz.io._gdal import Header, is_remote, read_header
 from geotoolz.io._item import from_item, is_item, read_item
-from geotoolz.io._metadata import landsat_product, read_mtl, s2_granule, s2_product
+from geotoolz.io._metadata import landsat_product, read_mtl, s2_granule, xml_root
 from geotoolz.io._product import Product, from_identifier
 from geotoolz.io._radiometry import Declared
 from geotoolz.io._scene import Asset, SceneInfo
+from geotoolz.io._sign import Signer, without_query
 from geotoolz.io._tags import ATTRS_TAG
 
 RASTER_ENDS = (".tif", ".tiff", ".jp2", ".vrt", ".img")
@@ -29,14 +30,8 @@ _NOT_BANDS = re.compile(r"(?:^|_)(TCI|PVI|MSK_\w+|preview|thumbnail|overview)(?:
 
 
 def rasters_in(folder: Path) -> list[Path]:
-    """Return the rasters of a folder, sorted; of a SAFE archive, those of its IMG_DATA."""
-    if folder.suffix.upper() == ".SAFE" or (folder / "GRANULE").is_dir():
-        found = [
-            *folder.glob("GRANULE/*/IMG_DATA/**/*.jp2"),
-            *folder.glob("GRANULE/*/QI_DATA/MSK_*PRB_*m.jp2"),
-        ]
-    else:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in RASTER_ENDS and p.is_file()]
+    """Return the rasters of a folder, sorted."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in RASTER_ENDS and p.is_file()]
     return sorted(p for p in found if not p.name.startswith("."))
 
 
@@ -58,19 +53,30 @@ def from_folder(folder: Path) -> SceneInfo:
     return from_files(rasters, folder)
 
 
-def from_raster(path: str) -> SceneInfo:
+def from_raster(path: str, sign: Signer | None = None) -> SceneInfo:
     """Make a scene of one raster.
 
     A band of a sensor (``…_B04.tif``) takes what the metadata beside it says.
+
+    Parameters
+    ----------
+    path : str
+        File or URL.
+    sign : callable, optional
+        Signs a URL.
     """
     if is_remote(path) or path.startswith("/vsi"):
-        return SceneInfo(path, Product(tile_id=Path(path).stem), tuple(_of_header(read_header(path))))
+        plain = without_query(path)
+        bands = tuple(_of_header(read_header(path, sign)))
+        return SceneInfo(plain, Product(tile_id=Path(plain).stem), bands)
     header = read_header(path)
     file = Path(path)
     return from_files([file], file.parent, headers={path: header})
 
 
-def from_files(paths: Sequence[Path], folder: Path, headers: dict[str, Header] | None = None) -> SceneInfo:
+def from_files(
+    paths: Sequence[Path], folder: Path, headers: dict[str, Header] | None = None, mtl: Path | None = None
+) -> SceneInfo:
     """Make a scene of raster files and the metadata in a folder.
 
     Parameters
@@ -81,6 +87,8 @@ def from_files(paths: Sequence[Path], folder: Path, headers: dict[str, Header] |
         Where the metadata may lie.
     headers : dict, optional
         Headers that were read already.
+    mtl : Path, optional
+        The Landsat MTL, where the folder may have several.
 
     Returns
     -------
@@ -89,7 +97,7 @@ def from_files(paths: Sequence[Path], folder: Path, headers: dict[str, Header] |
     headers = headers or {}
     origin = str(paths[0]) if len(paths) == 1 else str(folder)
     item = _item_beside(paths, folder)
-    product = _product_beside(paths, folder, item)
+    product = _product_beside(paths, folder, item, mtl)
     assets: list[Asset] = [a for a in item.assets if Path(a.path) in set(paths)] if item else []
     known = {asset.path for asset in assets}
     for path in paths:
@@ -101,15 +109,12 @@ def from_files(paths: Sequence[Path], folder: Path, headers: dict[str, Header] |
         elif not (_NOT_BANDS.search(path.stem) and len(paths) > 1):
             header = headers.get(str(path)) or read_header(str(path))
             assets.extend(_of_header(header, alone=len(paths) == 1))
-    return SceneInfo(origin, product, _finest_files(_known_first(assets, product)))
+    return SceneInfo(origin, product, finest_files(_known_first(assets, product)))
 
 
 def _known_first(assets: Sequence[Asset], product: Product) -> list[Asset]:
     """Put the sensor's bands in the sensor's order; what else lies there is read only by name."""
-    order = list(bands_of_platform(product.sensor))
-    known = sorted(
-        (a for a in assets if a.band), key=lambda a: order.index(a.name) if a.name in order else -1
-    )
+    known = in_sensor_order((a for a in assets if a.band), product)
     if not known:
         return list(assets)
     prefix = f"{_identifier(product.tile_id)}_"
@@ -150,22 +155,28 @@ def _item_beside(paths: Iterable[Path], folder: Path) -> SceneInfo | None:
     return found[0] if len(found) == 1 else None
 
 
-def _product_beside(paths: Sequence[Path], folder: Path, item: SceneInfo | None) -> Product:
-    """Merge what the files beside the rasters say: MTL or XML first, then the item, then names."""
+def _product_beside(
+    paths: Sequence[Path], folder: Path, item: SceneInfo | None, mtl: Path | None = None
+) -> Product:
+    """Merge what the files beside the rasters say: MTL first, then the item, then names."""
     facts: dict[str, Any] = dict(_from_names(paths, folder))
     if item is not None:
         facts |= {k: v for k, v in vars(item.product).items() if v not in ("", None, {})}
-    mtl = _one_of(folder, ("*MTL.json", "*MTL.txt"))
+    mtl = mtl or _mtl_beside(paths[0], folder)
     if mtl is not None:
         facts |= landsat_product(read_mtl(mtl))
-    for pattern, reader in (("MTD_MSIL??.xml", s2_product), ("GRANULE/*/MTD_TL.xml", s2_granule)):
-        metadata = _one_of(folder, (pattern,))
-        if metadata is not None:
-            facts = {**reader(metadata), **facts} if reader is s2_granule else {**facts, **reader(metadata)}
     granule = _one_of(folder, ("granule_metadata.xml", "MTD_TL.xml"))
     if granule is not None and (item is None or item.product.sun_elevation is None):
-        facts = {**s2_granule(granule), **facts}
+        facts = {**s2_granule(xml_root(granule.read_bytes(), str(granule))), **facts}
     return Product(**facts)
+
+
+def _mtl_beside(raster: Path, folder: Path) -> Path | None:
+    """Return the folder's MTL; where it has those of several products, the raster's own."""
+    if (only := _one_of(folder, ("*MTL.json", "*MTL.txt"))) is not None:
+        return only
+    found = [*folder.glob("*_MTL.json"), *folder.glob("*_MTL.txt")]
+    return next((path for path in found if raster.name.startswith(path.name.split("_MTL.")[0])), None)
 
 
 def _one_of(folder: Path, patterns: tuple[str, ...]) -> Path | None:
@@ -189,12 +200,33 @@ def _from_names(paths: Sequence[Path], folder: Path) -> dict[str, Any]:
 
 def _named(path: Path, product: Product) -> Asset | None:
     """Make a band of a file whose name ends in one of the sensor's band names."""
-    match = _BAND.search(path.stem)
+    return band_asset(path.name, str(path), product)
+
+
+def band_asset(name: str, path: str, product: Product) -> Asset | None:
+    """Make a band of a file whose name ends in one of the sensor's band names.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    path : str
+        The path by which GDAL reads it.
+    product : Product
+        The metadata.
+    """
+    match = _BAND.search(name.rsplit(".", 1)[0])
     band = identify(match[1], product.sensor) if match else None
     if match is None or band is None:
         return None
     key = f"{match[1]}_{match[2]}m" if match[2] else match[1]
-    return Asset(band.name, str(path), band=band, key=key, extent=product.extent, default=band.kind != "aux")
+    return Asset(band.name, path, band=band, key=key, extent=product.extent, default=band.kind != "aux")
+
+
+def in_sensor_order(assets: Iterable[Asset], product: Product) -> list[Asset]:
+    """Return the sensor's bands in the sensor's order, others behind them."""
+    order = list(bands_of_platform(product.sensor))
+    return sorted(assets, key=lambda a: order.index(a.name) if a.name in order else len(order))
 
 
 def _of_header(header: Header, alone: bool = True) -> list[Asset]:
@@ -219,11 +251,11 @@ def _band_names(header: Header, alone: bool) -> list[str]:
     if all(described) and len(set(described)) == count:
         return described
     if alone:
-        match = _BAND.search(Path(header.path).stem)
+        match = _BAND.search(Path(without_query(header.path)).stem)
         if count == 1 and match is not None and match[1].upper() in ("VV", "VH", "HH", "HV"):
             return [match[1].lower()]
         return [f"band_{i}" for i in range(1, count + 1)]
-    stem = _identifier(Path(header.path).stem)
+    stem = _identifier(Path(without_query(header.path)).stem)
     return [stem] if count == 1 else [f"{stem}_{i}" for i in range(1, count + 1)]
 
 
@@ -231,7 +263,7 @@ def _identifier(text: str) -> str:
     return re.sub(r"\W+", "_", text.strip()).strip("_")
 
 
-def _finest_files(assets: Sequence[Asset]) -> tuple[Asset, ...]:
+def finest_files(assets: Sequence[Asset]) -> tuple[Asset, ...]:
     """Keep the finest pixel size of a band (R10m before R20m); true duplicates stay and are refused later."""
     sizes: dict[str, int] = {}
     for asset in assets:

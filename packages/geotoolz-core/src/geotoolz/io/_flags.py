@@ -57,6 +57,24 @@ def qa_pixel_attrs() -> dict[str, Any]:
     return {"flag_masks": masks, "flag_values": values, "flag_meanings": " ".join(meanings)}
 
 
+def fmask_attrs() -> dict[str, Any]:
+    """Return the CF attributes of Fmask of Harmonized Landsat Sentinel-2, version 2.0."""
+    bits = {"cloud": 1, "adjacent": 2, "cloud_shadow": 3, "snow_ice": 4, "water": 5}
+    masks = [1 << bit for bit in bits.values()]
+    values = [*masks, *(level << 6 for level in (1, 2, 3))]
+    meanings = [*bits, "low_aerosol", "moderate_aerosol", "high_aerosol"]
+    return {
+        "flag_masks": [*masks, *[3 << 6] * 3],
+        "flag_values": values,
+        "flag_meanings": " ".join(meanings),
+    }
+
+
+def rtc_mask_attrs() -> dict[str, Any]:
+    """Return the CF attributes of the mask of OPERA RTC-S1."""
+    return {"flag_values": [0, 1, 2, 3], "flag_meanings": "valid shadow layover layover_and_shadow"}
+
+
 def flag_attrs(name: str) -> dict[str, Any]:
     """Return the CF flag attributes of a variable by its name, empty for one without flags.
 
@@ -67,5 +85,11 @@ def flag_attrs(name: str) -> dict[str, Any]:
     >>> flag_attrs("red")
     {}
     """
-    known = {"scl": scl_attrs, "qa60": qa60_attrs, "qa_pixel": qa_pixel_attrs}
+    known = {
+        "scl": scl_attrs,
+        "qa60": qa60_attrs,
+        "qa_pixel": qa_pixel_attrs,
+        "fmask": fmask_attrs,
+        "rtc_mask": rtc_mask_attrs,
+    }
     return known[name]() if name in known else {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from affine import Affine
 
 from geotoolz.core._errors import ReadError
+from geotoolz.io._gdal_errors import fix_of, reason_of
+from geotoolz.io._sign import Signer, redacted, signed
 
 if TYPE_CHECKING:
     from odc.geo.crs import CRS
@@ -25,6 +28,7 @@ _held = 0  # how many `block_cache` are in force
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
 _filters = threading.Lock()  # warning filters belong to the process, not to a thread
+_IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(/.+?\.(?:zip|tar\.gz|tgz|tar))/", re.IGNORECASE)
 _REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
 
 
@@ -125,17 +129,21 @@ def reading(**options: Any) -> Iterator[None]:
 
 
 def stamp_of(path: str) -> tuple[int, ...] | None:
-    """Return inode, size and time of modification; () for what is remote, None for what is not there."""
-    if is_remote(path) or path.startswith("/vsi"):
+    """Return inode, size and time of modification; () for what is remote, None for what is not there.
+
+    A file in a zip or tar has the stamp of the archive.
+    """
+    archive = _IN_ARCHIVE.match(path)
+    if is_remote(path) or (path.startswith("/vsi") and archive is None):
         return ()
     try:
-        stat = Path(path).stat()
+        stat = Path(archive[1] if archive else path).stat()
     except OSError:
         return None
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
-def _handles() -> OrderedDict[str, tuple[tuple[int, ...], Any]]:
+def _handles() -> OrderedDict[Any, tuple[tuple[int, ...], Any]]:
     # A forked child shares file offsets with its parent: it starts with no handles of its own.
     if getattr(_local, "pid", None) != os.getpid():
         _local.pid = os.getpid()
@@ -162,9 +170,26 @@ def _open(path: str) -> Any:
         return rasterio.open(path)
 
 
+def _open_signed(path: str, sign: Signer) -> Any:
+    """Open a signed address; once more with a new signature where the first one was refused."""
+    from rasterio.errors import RasterioError
+
+    try:
+        return _open(signed(path, sign))
+    except RasterioError:
+        return _open(signed(path, sign))
+
+
 @contextmanager
-def opened(path: str) -> Iterator[Any]:
+def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
     """Lend an open raster, kept open for this thread's next read.
+
+    Parameters
+    ----------
+    path : str
+        File or URL.
+    sign : callable, optional
+        Signs a URL when it is opened.
 
     Raises
     ------
@@ -181,28 +206,54 @@ def opened(path: str) -> Iterator[Any]:
     if stamp and stamp[1] == 0:
         raise ReadError(f"{path} is empty (0 bytes)", expected="a raster file", fix="download it again")
     handles = _handles()
+    sign = sign if is_remote(path) else None
+    key = path if sign is None else (path, id(sign))
     with Env(**gdal_options(path)):
         try:
-            kept = handles.get(path)
+            kept = handles.get(key)
             if kept is None or kept[0] != stamp:
                 if kept is not None:
                     kept[1].close()
-                handles[path] = (stamp, _open(path))
-            handles.move_to_end(path)
+                handles[key] = (stamp, _open(path) if sign is None else _open_signed(path, sign))
+            handles.move_to_end(key)
             while len(handles) > _KEPT:
                 handles.popitem(last=False)[1][1].close()
-            raster = handles[path][1]
+            raster = handles[key][1]
             with _one_thread() if raster.driver.startswith("JP2") else nullcontext():
                 yield raster
         except (RasterioError, CPLE_BaseError) as error:
-            kept = handles.pop(path, None)
+            kept = handles.pop(key, None)
             if kept is not None:
                 kept[1].close()
+            reason = redacted(reason_of(error))
             raise ReadError(
-                f"{path} cannot be read: {_reason(error)}",
+                f"{redacted(path)} cannot be read: {reason}",
                 expected="a complete raster that GDAL knows",
-                fix=_FIX_REMOTE if "://" in str(path) else _FIX_LOCAL,
+                fix=fix_of(path, reason, remote=is_remote(path), signed=sign is not None),
             ) from error
+
+
+def read_from(path: str, sign: Signer | None, read: Callable[[Any], Any]) -> Any:
+    """Read from a raster; once more where the signature has run out since it was opened.
+
+    Parameters
+    ----------
+    path : str
+        File or URL.
+    sign : callable or None
+        As for `opened`.
+    read : callable
+        Takes the open raster.
+    """
+    if sign is None or not is_remote(path):
+        with opened(path) as raster:
+            return read(raster)
+    try:
+        with opened(path, sign) as raster:
+            return read(raster)
+    except ReadError:  # the handle is closed now, and the next one has a new signature
+        with opened(path, sign) as raster:
+            return read(raster)
 
 
 def _one_thread() -> Any:
@@ -212,25 +263,7 @@ def _one_thread() -> Any:
     return Env(GDAL_NUM_THREADS="1")
 
 
-_FIX_LOCAL = "the file may be truncated or corrupt: download or make it again"
-_FIX_REMOTE = (
-    "the file is not here but at a remote address: check the network, or download it beside its item"
-)
-
-
-def _reason(error: BaseException) -> str:
-    """Return what GDAL said: the message and its causes."""
-    said: list[str] = []
-    now: BaseException | None = error
-    while now is not None and len(said) < 3:
-        text = str(now).strip() or type(now).__name__
-        if text not in said and "See previous exception" not in text and "context exception" not in text:
-            said.append(text)
-        now = now.__cause__ or now.__context__
-    return "; ".join(said) or str(error)
-
-
-def read_header(path: str) -> Header:
+def read_header(path: str, sign: Signer | None = None) -> Header:
     """Read what a raster says of itself.
 
     Raises
@@ -238,9 +271,9 @@ def read_header(path: str) -> Header:
     ReadError
         If the file is missing, empty or no raster.
     """
-    with opened(path) as raster:
+    with opened(path, sign) as raster:
         transform = raster.transform
-        crs = _crs(raster.crs.to_wkt()) if raster.crs else None
+        crs = crs_of_wkt(raster.crs.to_wkt()) if raster.crs else None
         bands = range(1, raster.count + 1)
         return Header(
             path=path,
@@ -259,7 +292,7 @@ def read_header(path: str) -> Header:
 
 
 @lru_cache(maxsize=64)
-def _crs(wkt: str) -> CRS:
+def crs_of_wkt(wkt: str) -> CRS:
     """Return a CRS; an exact EPSG code gives the same text everywhere. The search for it is slow."""
     import rasterio.crs
     from odc.geo.crs import CRS

@@ -13,9 +13,11 @@ from urllib.parse import unquote, urlparse
 from affine import Affine
 
 from geotoolz.core._errors import ReadError
-from geotoolz.io._bands import band_of_asset
+from geotoolz.io._bands import BandDef, band_of_asset, bands_of_platform
 from geotoolz.io._gdal import is_remote, read_header
+from geotoolz.io._hls import hls_band, hls_facts
 from geotoolz.io._product import Product, extent_of, from_identifier, iso_utc, platform_name
+from geotoolz.io._providers import Collection, collection_of, is_twice
 from geotoolz.io._radiometry import Declared
 from geotoolz.io._scene import Asset, SceneInfo
 from geotoolz.io._tags import ATTRS_TAG
@@ -105,7 +107,8 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
     identifier = str(item.get("id", ""))
     collection = str(item.get("collection") or "")
     uri = str(props.get("s2:product_uri") or props.get("sentinel:product_id") or "")
-    named = {**from_identifier(identifier), **from_identifier(uri)}
+    table = collection_of(item)
+    named = {**from_identifier(identifier), **from_identifier(uri), **hls_facts(identifier)}
     platform = platform_name(props.get("platform") or props.get("eo:platform")) or named.get("platform", "")
     instruments = props.get("instruments") or [props.get("eo:instrument") or ""]
     instrument = str(instruments[0] or "").lower().split("_")[0] or named.get("instrument", "")
@@ -124,7 +127,9 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
         tile_id=identifier,
         platform=platform,
         instrument=instrument,
-        level=_level(props, identifier, collection) or named.get("level", ""),
+        level=_level(props, identifier, collection)
+        or named.get("level", "")
+        or (table.level if table else ""),
         baseline=str(baseline or named.get("baseline", "")),
         when=iso_utc(when),
         sun_azimuth=azimuth if azimuth is not None else _number(props, "s2:mean_solar_azimuth"),
@@ -197,7 +202,8 @@ def _assets(
         return []
     if {"visual", "thumbnail", "overview"} & {key.lower(), *(str(r) for r in held.get("roles") or ())}:
         return []
-    if key.lower().endswith("-jp2"):  # Earth Search lists every band twice
+    table = collection_of(item)
+    if is_twice(key, table):
         return []
     path = href_path(href, base)
     bands = _band_list(held, item) or [{}]
@@ -206,7 +212,7 @@ def _assets(
     for index, eo in enumerate(bands, start=1):
         raster = rasters[index - 1] if index <= len(rasters) else {}
         own_key = key if len(bands) == 1 else str(eo.get("name") or f"{key}_{index}")
-        band = band_of_asset(own_key, str(eo.get("name") or ""), product.sensor)
+        band = _band(own_key, str(eo.get("name") or ""), product, table)
         made.append(
             Asset(
                 name=band.name if band else _name(own_key, eo if len(bands) == 1 else {}),
@@ -225,6 +231,15 @@ def _assets(
             )
         )
     return made
+
+
+def _band(key: str, name: str, product: Product, table: Collection | None) -> BandDef | None:
+    """Return the band of an asset: as its provider's table says, else by its key and its band's name."""
+    if product.is_hls:
+        return hls_band(key, product.sensor) or hls_band(name, product.sensor)
+    known = table.keys.get(re.sub(r"_\d+m$", "", key)) if table else None
+    found = bands_of_platform(product.sensor).get(known) if known else None
+    return found or band_of_asset(key, name, product.sensor)
 
 
 def _band_list(held: Mapping[str, Any], item: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
 from geotoolz.core._errors import GridMismatchError, MissingCRSError, OutsideError, ParameterError, TileError
+from geotoolz.io._area import Area
 
 if TYPE_CHECKING:
     from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
-    from odc.geo.geom import BoundingBox, Geometry
+    from odc.geo.geom import BoundingBox
 
 
 # Coordinates within a millionth of a pixel are the same.
@@ -178,7 +179,9 @@ def _dense(grid: GeoBox) -> float:
 
 
 def _cut_aoi(whole: Target, aoi: Any, origin: str) -> Target:
-    bounds = aoi_bounds(aoi, whole.crs)
+    area = Area.of(aoi)
+    place = whole.geobox.boundingbox
+    bounds = area.bounds_in(whole.crs, place)
     a = whole.anchor
     cols = sorted(((bounds.left - a.c) / a.a, (bounds.right - a.c) / a.a))
     rows = sorted(((bounds.bottom - a.f) / a.e, (bounds.top - a.f) / a.e))
@@ -187,8 +190,9 @@ def _cut_aoi(whole: Target, aoi: Any, origin: str) -> Target:
     if c1 <= c0 or r1 <= r0:
         raise OutsideError(
             f"the area {_bounds(bounds)} ({whole.crs}) lies outside {origin}",
-            expected=f"an area that touches {_bounds(whole.geobox.boundingbox)}",
-            fix="aoi is (west, south, east, north) in degrees, or a geometry or geobox with its own CRS",
+            expected=f"an area that touches {_bounds(place)}",
+            fix=area.elsewhere(place)
+            or "aoi is (west, south, east, north) in degrees, or a geometry or geobox with its own CRS",
         )
     return Target(a, whole.crs, r0, c0, r1 - r0, c1 - c0)
 
@@ -208,74 +212,5 @@ def _bounds(bounds: BoundingBox) -> str:
 
 
 def aoi_bounds(aoi: Any, crs: CRS) -> BoundingBox:
-    """Return the bounding box of an area in a reference system.
-
-    Parameters
-    ----------
-    aoi : tuple, Geometry, BoundingBox, GeoBox, shapely geometry, GeoDataFrame or GeoJSON mapping
-        A tuple is ``(west, south, east, north)`` in EPSG:4326, like a STAC bbox; so are a bare
-        shapely geometry and GeoJSON. What has a CRS of its own keeps it.
-    crs : CRS
-        The wanted reference system.
-
-    Raises
-    ------
-    ParameterError
-        If the area is none of these.
-    """
-    geometry = _geometry(aoi)
-    if geometry.crs is None:
-        raise MissingCRSError("the area has no CRS", fix="give it one: geom.assign_crs('EPSG:…')")
-    bounds = geometry.boundingbox
-    if geometry.crs != crs:
-        step = max(abs(bounds.span_x), abs(bounds.span_y)) / 16
-        geometry = geometry.to_crs(crs, resolution=step or "auto", check_and_fix=True)
-        bounds = geometry.boundingbox
-    if not all(math.isfinite(value) for value in bounds.bbox):
-        raise OutsideError(f"the area has no place in {crs}", expected="an area near the scene")
-    return bounds
-
-
-def _geometry(aoi: Any) -> Geometry:
-    from odc.geo.crs import CRS
-    from odc.geo.geobox import GeoBox
-    from odc.geo.geom import BoundingBox, Geometry, box
-
-    if isinstance(aoi, Geometry):
-        return aoi
-    if isinstance(aoi, BoundingBox):
-        return box(*aoi.bbox, aoi.crs)
-    if isinstance(aoi, GeoBox):
-        return aoi.extent
-    if isinstance(aoi, Mapping):
-        return Geometry(dict(aoi.get("geometry", aoi)), "EPSG:4326")
-    if hasattr(aoi, "total_bounds") and hasattr(aoi, "crs"):  # GeoDataFrame, GeoSeries
-        if aoi.crs is None:
-            raise MissingCRSError("the GeoDataFrame has no CRS", fix="gdf.set_crs('EPSG:…')")
-        left, bottom, right, top = map(float, aoi.total_bounds)
-        return box(left, bottom, right, top, CRS(aoi.crs))
-    if hasattr(aoi, "geom_type") and hasattr(aoi, "__geo_interface__"):  # shapely
-        return Geometry(aoi, "EPSG:4326")
-    if isinstance(aoi, Sequence) and not isinstance(aoi, str) and len(aoi) == 4:
-        return _lonlat_box([float(value) for value in aoi])
-    raise ParameterError(
-        f"aoi is {type(aoi).__name__}",
-        expected="(west, south, east, north) in degrees, a geometry, a GeoDataFrame or a GeoBox",
-    )
-
-
-def _lonlat_box(values: Sequence[float]) -> Geometry:
-    west, south, east, north = values
-    if west > east:  # across the antimeridian, as STAC writes it
-        east += 360.0
-    if not (-180 <= west <= 180 and -90 <= south <= 90 and -90 <= north <= 90 and east <= 540):
-        raise ParameterError(
-            f"aoi={tuple(values)} is not in degrees",
-            expected="(west, south, east, north) in EPSG:4326",
-            fix="for projected bounds say odc.geo.geom.box(left, bottom, right, top, 'EPSG:…')",
-        )
-    if south >= north or west >= east:
-        raise ParameterError(f"aoi={tuple(values)} is empty", expected="west < east and south < north")
-    from odc.geo.geom import box
-
-    return box(west, south, east, north, "EPSG:4326")
+    """Return the bounding box of an area, as `Area.of` takes it, in a reference system."""
+    return Area.of(aoi).bounds_in(crs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -14,12 +15,28 @@ from geotoolz.io._bands import S2_BAND_IDS
 from geotoolz.io._product import from_identifier, iso_utc, platform_name
 
 
-def _root(path: Path) -> ET.Element:
+def xml_root(content: bytes, where: str) -> ET.Element:
+    """Parse a product's metadata.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's content.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    ReadError
+        If it is no XML.
+    """
     try:
-        return ET.parse(path).getroot()
-    except (ET.ParseError, OSError) as error:
+        return ET.fromstring(content)
+    except ET.ParseError as error:
         raise ReadError(
-            f"{path} is no readable XML: {error}", expected="the product's metadata file"
+            f"{where} is no readable XML: {error}",
+            expected="the product's metadata file",
+            fix="the download may have been cut off: download it again",
         ) from error
 
 
@@ -31,74 +48,101 @@ def _text(root: ET.Element, *tags: str) -> str:
     return ""
 
 
-def s2_product(path: Path) -> dict[str, Any]:
+def _number(root: ET.Element, tag: str) -> float | None:
+    try:
+        return float(_text(root, tag))
+    except ValueError:
+        return None
+
+
+def s2_product(root: ET.Element) -> dict[str, Any]:
     """Read ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml``: offsets, quantification, baseline, time.
 
     Parameters
     ----------
-    path : Path
-        The product metadata file.
+    root : Element
+        The product metadata.
 
     Returns
     -------
     dict
-        Fields of `Product`.
+        Fields of `Product`; ``extra`` has the cloud cover in percent, and DN per unit of the aerosol
+        optical thickness and of the water vapour column (cm).
     """
-    root = _root(path)
     offsets: dict[str, float] = {}
     for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
         for node in root.iter(tag):
             index = int(node.get("band_id", "-1"))
             if 0 <= index < len(S2_BAND_IDS) and node.text:
                 offsets[S2_BAND_IDS[index]] = float(node.text)
-    quantification = _text(root, "BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
-    uri = _text(root, "PRODUCT_URI")
+    uri = _text(root, "PRODUCT_URI", "PRODUCT_URI_2A", "PRODUCT_URI_1C")
+    quality = {
+        "cloud_cover": _number(root, "Cloud_Coverage_Assessment"),
+        "aot_quantification": _number(root, "AOT_QUANTIFICATION_VALUE"),
+        "wvp_quantification": _number(root, "WVP_QUANTIFICATION_VALUE"),
+    }
+    kind = _text(root, "PRODUCT_TYPE")
     found: dict[str, Any] = {
         **from_identifier(uri),
         "tile_id": uri.removesuffix(".SAFE"),
         "platform": platform_name(_text(root, "SPACECRAFT_NAME")),
         "instrument": "msi",
+        "level": {"S2MSI1C": "L1C", "S2MSI2A": "L2A", "S2MSI2Ap": "L2A"}.get(kind, kind),
         "baseline": _text(root, "PROCESSING_BASELINE"),
         "when": iso_utc(_text(root, "PRODUCT_START_TIME")),
         "add_offsets": offsets,
+        # products of Sen2Cor before 02.05 say L2A_BOA_…
+        "quantification": next(
+            (
+                value
+                for tag in (
+                    "BOA_QUANTIFICATION_VALUE",
+                    "L2A_BOA_QUANTIFICATION_VALUE",
+                    "QUANTIFICATION_VALUE",
+                )
+                if (value := _number(root, tag)) is not None
+            ),
+            None,
+        ),
+        "extra": {key: value for key, value in quality.items() if value is not None},
     }
-    kind = _text(root, "PRODUCT_TYPE")
-    if kind:
-        found["level"] = {"S2MSI1C": "L1C", "S2MSI2A": "L2A"}.get(kind, kind)
-    if quantification:
-        found["quantification"] = float(quantification)
     return {key: value for key, value in found.items() if value not in ("", None, {})}
 
 
-def s2_granule(path: Path) -> dict[str, Any]:
-    """Read ``MTD_TL.xml`` (``granule_metadata.xml``): sun angles, time, grid.
+def s2_images(root: ET.Element) -> list[str]:
+    """Return the images that the product metadata lists, without their ending: paths, or names alone."""
+    return [
+        node.text.strip()
+        for tag in ("IMAGE_FILE", "IMAGE_ID", "IMAGE_FILE_2A", "IMAGE_ID_2A")
+        for node in root.iter(tag)
+        if node.text
+    ]
+
+
+def s2_granule(root: ET.Element) -> dict[str, Any]:
+    """Read ``MTD_TL.xml`` (``granule_metadata.xml``): sun and view angles, time, grid.
 
     Parameters
     ----------
-    path : Path
-        The granule metadata file.
+    root : Element
+        The granule metadata.
 
     Returns
     -------
     dict
         Fields of `Product`; ``extent`` is the tile's, whatever the pixel size.
     """
-    root = _root(path)
-    tile = _text(root, "TILE_ID")
+    tile = _text(root, "TILE_ID", "TILE_ID_2A")
     found: dict[str, Any] = {
         "tile_id": tile,
         "instrument": "msi",
         "when": iso_utc(_text(root, "SENSING_TIME")),
+        "crs": _text(root, "HORIZONTAL_CS_CODE"),
     }
-    named = re.match(r"(S2[A-D])_OPER_MSI_(L1C|L2A)_.*_N(\d\d)\.(\d\d)$", tile)
+    named = re.match(r"(S2[A-D])_(?:OPER|USER)_MSI_(L1C|L2A)_.*_N(\d\d)\.(\d\d)$", tile)
     if named:
         found.update(platform=platform_name(named[1]), level=named[2], baseline=f"{named[3]}.{named[4]}")
-    sun = root.find(".//Mean_Sun_Angle")
-    if sun is not None:
-        zenith, azimuth = _text(sun, "ZENITH_ANGLE"), _text(sun, "AZIMUTH_ANGLE")
-        if zenith and azimuth:
-            found.update(sun_elevation=90.0 - float(zenith), sun_azimuth=float(azimuth))
-    found["crs"] = _text(root, "HORIZONTAL_CS_CODE")
+    found |= _s2_angles(root)
     size, corner = root.find(".//Size"), root.find(".//Geoposition")
     if size is not None and corner is not None:
         rows, cols = int(_text(size, "NROWS")), int(_text(size, "NCOLS"))
@@ -106,6 +150,28 @@ def s2_granule(path: Path) -> dict[str, Any]:
         dx, dy = float(_text(corner, "XDIM")), float(_text(corner, "YDIM"))
         found["extent"] = (left, top, left + cols * dx, top + rows * dy)
     return {key: value for key, value in found.items() if value not in ("", None)}
+
+
+def _s2_angles(root: ET.Element) -> dict[str, float]:
+    """Return the mean angles of sun and view in degrees; the view's are means over the bands."""
+    found: dict[str, float] = {}
+    sun = root.find(".//Mean_Sun_Angle")
+    if sun is not None:
+        zenith, azimuth = _number(sun, "ZENITH_ANGLE"), _number(sun, "AZIMUTH_ANGLE")
+        if zenith is not None and azimuth is not None:
+            found.update(sun_elevation=90.0 - zenith, sun_azimuth=azimuth)
+    views = [
+        (zenith, math.radians(azimuth))
+        for node in root.iter("Mean_Viewing_Incidence_Angle")
+        if (zenith := _number(node, "ZENITH_ANGLE")) is not None
+        and (azimuth := _number(node, "AZIMUTH_ANGLE")) is not None
+    ]
+    if views:
+        found["view_zenith"] = math.fsum(zenith for zenith, _ in views) / len(views)
+        # 359° and 1° are 0° on the mean, not 180°
+        east, north = (math.fsum(f(azimuth) for _, azimuth in views) for f in (math.sin, math.cos))
+        found["view_azimuth"] = math.degrees(math.atan2(east, north)) % 360.0
+    return found
 
 
 Groups = Mapping[str, Mapping[str, str]]
@@ -119,17 +185,39 @@ def read_mtl(path: Path) -> Groups:
     ReadError
         If the file is no MTL.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix.lower() == ".json":
+    return parse_mtl(path.read_bytes(), str(path))
+
+
+def parse_mtl(content: bytes, where: str) -> Groups:
+    """Parse a Landsat MTL file (JSON or text) as group → key → value.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's content.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    ReadError
+        If it is no MTL.
+    """
+    text = content.decode("utf-8", errors="replace")
+    if text.lstrip()[:1] == "{":
         try:
             held = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ReadError(f"{path} is no readable JSON: {error}", expected="a Landsat MTL file") from error
+            raise ReadError(f"{where} is no readable JSON: {error}", expected="a Landsat MTL file") from error
         groups = next(iter(held.values())) if isinstance(held, dict) and held else {}
     else:
         groups = _odl(text)
     if not isinstance(groups, dict) or not any("IMAGE_ATTRIBUTES" in g or "PRODUCT" in g for g in groups):
-        raise ReadError(f"{path} has none of the groups of a Landsat MTL file", expected="a Landsat MTL file")
+        raise ReadError(
+            f"{where} has none of the groups of a Landsat MTL file",
+            expected="a Landsat MTL file",
+            fix="the download may have been cut off: download it again",
+        )
     return groups
 
 
@@ -169,8 +257,20 @@ def landsat_product(groups: Groups) -> dict[str, Any]:
     for key in ("sun_azimuth", "sun_elevation"):
         if key.upper() in image:
             found[key] = float(image[key.upper()])
+    if "CLOUD_COVER" in image and float(image["CLOUD_COVER"]) >= 0:  # -1: not assessed
+        found["extra"] = {"cloud_cover": float(image["CLOUD_COVER"])}
     found["rescaling"], found["thermal"] = _rescaling(groups, level.startswith("L2"))
     return {key: value for key, value in found.items() if value not in ("", None, {})}
+
+
+def landsat_files(groups: Groups) -> list[str]:
+    """Return the rasters that an MTL lists as the product's own."""
+    contents = {**groups.get("PRODUCT_METADATA", {}), **groups.get("PRODUCT_CONTENTS", {})}
+    return [
+        value
+        for key, value in contents.items()
+        if key.startswith("FILE_NAME_") and value.upper().endswith((".TIF", ".TIFF"))
+    ]
 
 
 def _rescaling(
@@ -200,4 +300,7 @@ def _rescaling(
             if word == "RADIANCE" and band not in constants:
                 continue  # radiance of a reflective band is not what is wanted
             scales[band] = (float(value), float(held[key.replace("_MULT_", "_ADD_")]))
+    for found in (scales, constants):
+        if "B6_VCID_1" in found:  # the low gain of ETM+ is the band that is called B6
+            found["B6"] = found["B6_VCID_1"]
     return scales, ({} if level2 else constants)

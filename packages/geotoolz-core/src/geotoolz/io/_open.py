@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from geotoolz.core._specs import TileSpec
 from geotoolz.io._reader import open_scene
 from geotoolz.io._scene import BandRequest
+from geotoolz.io._sign import Sign
 from geotoolz.io._variables import Offset, name_suspicious
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def open_tile(
     *,
     offset: Offset = None,
     geobox: GeoBox | None = None,
+    sign: Sign = None,
 ) -> xr.Dataset:
     """Read a scene, or a part of it, as a tile.
 
@@ -33,15 +35,16 @@ def open_tile(
     ----------
     source : path, list of paths, STAC item
         A raster, a folder of band files (Sentinel-2 including ``.SAFE``, Landsat Collection 2 with
-        its MTL), or a STAC item: its file, a dict, a ``pystac.Item``.
+        its MTL), the product of another registered reader (`reader_names`), or a STAC item: its file, a
+        dict, a ``pystac.Item``.
     bands : str, iterable of str, or mapping, optional
         Common names (``"red"``), roles (``"nir"`` finds ``nir08`` on Landsat), the sensor's own names
         (``"B04"``) or asset keys. A mapping gives names: ``{"red": "B04"}``, ``{"red": 3}``. By
         default every reflectance, backscatter, temperature and flag band that is there.
-    aoi : tuple, geometry, GeoDataFrame or GeoBox, optional
-        The pixels that its bounding box touches are read. A tuple is ``(west, south, east, north)``
-        in EPSG:4326, like a STAC bbox; so are bare shapely geometries and GeoJSON. An odc ``Geometry``,
-        ``BoundingBox``, ``GeoBox`` or a GeoDataFrame has its own CRS.
+    aoi : anything that `Area.of` takes, optional
+        The pixels that its bounding box touches are read: ``(west, south, east, north)`` in EPSG:4326, a
+        vector file (``farm.gpkg``, ``farm.gpkg:layer``), GeoJSON, a geometry, a GeoDataFrame, a GeoBox, an
+        MGRS tile (``"33TWL"``). What has a CRS of its own keeps it; the rest is in EPSG:4326.
     resolution : float, optional
         Pixel size in units of the scene's CRS, on a grid that starts at the scene's corner; by
         default the finest of the asked bands. Values are averaged by area where the tile is coarser
@@ -53,6 +56,11 @@ def open_tile(
         Offset in DN (``-1000``, ``0``) instead of what the metadata says, for all bands or by name.
     geobox : odc.geo.geobox.GeoBox, optional
         The wanted grid; bands in another CRS are reprojected.
+    sign : str or callable, optional
+        Signs remote addresses when they are opened: a function from href to href
+        (``planetary_computer.sign``), its ``"module:name"``, or a registered name
+        (``"planetary-computer"``; entry points ``geotoolz.signers``). A signature that is refused is asked
+        for once more. It is kept nowhere.
 
     Returns
     -------
@@ -85,7 +93,7 @@ def open_tile(
     >>> from geotoolz.io import open_tile
     >>> tile = open_tile("S2B_33TWL_20230820_0_L2A/", ["red", "nir"])  # doctest: +SKIP
     """
-    reader = open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox)
+    reader = open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox, sign=sign)
     ds = reader.read()
     if not raw:
         name_suspicious(ds, reader.origin)
@@ -101,16 +109,17 @@ def describe(
     *,
     offset: Offset = None,
     geobox: GeoBox | None = None,
+    sign: Sign = None,
 ) -> TileSpec:
     """Tell what `open_tile` would return, without reading a pixel.
 
     Parameters
     ----------
-    source, bands, aoi, resolution, raw, offset, geobox
+    source, bands, aoi, resolution, raw, offset, geobox, sign
         As for `open_tile`.
 
     Returns
     -------
     TileSpec
     """
-    return open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox).spec
+    return open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox, sign=sign).spec

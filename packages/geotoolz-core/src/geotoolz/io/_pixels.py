@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
 
 from geotoolz.core._errors import OutsideError, ReadError
-from geotoolz.io._gdal import opened
+from geotoolz.io._gdal import read_from
 from geotoolz.io._lattice import Target, point
 from geotoolz.io._resample import Array, axis, picked, quantised, resampled
+from geotoolz.io._sign import Signer
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -41,6 +42,8 @@ class Source:
         The pixel value that means "no data".
     nearest : bool
         Never average: flags and classes.
+    sign : callable, optional
+        Signs a URL when it is opened.
     """
 
     path: str
@@ -49,13 +52,14 @@ class Source:
     dtype: np.dtype[Any]
     nodata: NoData
     nearest: bool
+    sign: Signer | None = field(default=None, kw_only=True)
 
     def window(self, row: int, col: int, height: int, width: int) -> Array:
         """Read pixels that lie inside the file."""
         from rasterio.windows import Window
 
-        with opened(self.path) as raster:
-            block: Array = raster.read(self.index, window=Window(col, row, width, height))
+        window = Window(col, row, width, height)
+        block: Array = read_from(self.path, self.sign, lambda raster: raster.read(self.index, window=window))
         if block.shape != (height, width):
             raise ReadError(f"{self.path} gave {block.shape} pixels", expected=f"{(height, width)}")
         return block
@@ -89,13 +93,19 @@ class Source:
         return ~bad if bad.any() else None
 
 
-def read_together(path: str, indexes: Sequence[int], place: tuple[int, int, int, int], out: Array) -> None:
+def read_together(
+    path: str,
+    indexes: Sequence[int],
+    place: tuple[int, int, int, int],
+    out: Array,
+    sign: Signer | None = None,
+) -> None:
     """Read a window of several bands of a file into an array; blocks that hold all bands are decoded once."""
     from rasterio.windows import Window
 
     row, col, height, width = place
-    with opened(path) as raster:
-        raster.read(list(indexes), window=Window(col, row, width, height), out=out)
+    window = Window(col, row, width, height)
+    read_from(path, sign, lambda raster: raster.read(list(indexes), window=window, out=out))
 
 
 def read_band(source: Source, target: Target) -> tuple[Array, Array | None]:

@@ -29,8 +29,8 @@ class Product:
         Empty where unknown.
     when : str
         ISO 8601, UTC.
-    sun_azimuth, sun_elevation : float, optional
-        Degrees.
+    sun_azimuth, sun_elevation, view_azimuth, view_zenith : float, optional
+        Degrees, means over the scene (those of the view: over the bands, too).
     collection : str
         The provider's collection.
     offset_applied : bool, optional
@@ -47,6 +47,8 @@ class Product:
         The declared CRS.
     extent : tuple, optional
         Declared ``(left, top, right, bottom)`` in that CRS, for files without georeference.
+    extra : mapping
+        What else the metadata says: ``cloud_cover`` in percent, quantification of auxiliary bands.
     """
 
     tile_id: str = ""
@@ -57,6 +59,8 @@ class Product:
     when: str = ""
     sun_azimuth: float | None = None
     sun_elevation: float | None = None
+    view_azimuth: float | None = None
+    view_zenith: float | None = None
     collection: str = ""
     offset_applied: bool | None = None
     add_offsets: Mapping[str, float] = field(default_factory=dict)
@@ -93,6 +97,8 @@ class Product:
             "processing_baseline": self.baseline,
             "sun_azimuth": self.sun_azimuth,
             "sun_elevation": self.sun_elevation,
+            "view_azimuth": self.view_azimuth,
+            "view_zenith": self.view_zenith,
         }
         return {key: value for key, value in found.items() if value not in ("", None)}
 

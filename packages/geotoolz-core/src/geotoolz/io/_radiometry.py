@@ -25,12 +25,29 @@ _LEVEL_QUANTITY = {"L1C": "toa_reflectance", "L2A": "surface_reflectance"}
 
 @dataclass(frozen=True)
 class Declared:
-    """Scale, offset and no-data as an item or a file declares them."""
+    """Scale, offset and no-data as an item, a file or a product's own metadata declares them.
+
+    Parameters
+    ----------
+    scale, offset : float, optional
+        ``value = DN * scale + offset``.
+    nodata : float, int or None
+        The DN that means "no data".
+    units, quantity : str
+        Of the values; a reader says what they are where no table knows the sensor.
+    said_by : str
+        Whose word it is, for the attribute ``offset_source``.
+    doubt : str
+        What is worth a warning.
+    """
 
     scale: float | None = None
     offset: float | None = None
     nodata: NoData = None
     units: str = ""
+    quantity: str = ""
+    said_by: str = "raster:bands"
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,6 +226,8 @@ def _sentinel2(product: Product, band: BandDef, declared: Declared, offset: floa
             f"assumed an offset of {dn:g} DN by the acquisition date ({product.when or 'unknown'}); "
             "say offset=-1000 or offset=0 to be sure"
         )
+    if product.offset_applied is None and said_by.startswith(("baseline", "product")):
+        doubt = _other_offset(declared, dn, said_by)
     return Radiometry(
         scale=1.0 / quantification,
         add=dn / quantification,
@@ -218,6 +237,19 @@ def _sentinel2(product: Product, band: BandDef, declared: Declared, offset: floa
         said_by=said_by,
         doubt=doubt,
     )
+
+
+def _other_offset(declared: Declared, dn: float, said_by: str) -> str:
+    """Say where an item declares another offset than the product has; empty where they agree.
+
+    Before baseline 04.00 no product has one, and items of Earth Search declare it all the same.
+    """
+    if declared.offset is None or not declared.scale or dn == 0:
+        return ""
+    said = declared.offset / declared.scale
+    if round(said) == round(dn):
+        return ""
+    return f"raster:bands declares an offset of {said:g} DN, {said_by} one of {dn:g}: {said_by} is used"
 
 
 def _landsat(product: Product, band: BandDef, declared: Declared, offset: float | None) -> Radiometry:
@@ -266,7 +298,9 @@ def _is_oli_collection_2(product: Product) -> bool:
 def _generic(band: BandDef | None, declared: Declared, offset: float | None) -> Radiometry:
     scale = 1.0 if declared.scale is None else declared.scale
     add = declared.offset or 0.0
-    said_by = "raster:bands" if (scale, add) != (1.0, 0.0) else ""
+    said_by = declared.said_by if (scale, add) != (1.0, 0.0) else ""
     if offset is not None:
         add, said_by = offset * scale, "offset="
-    return Radiometry(scale, add, declared.nodata, declared.units, said_by=said_by)
+    return Radiometry(
+        scale, add, declared.nodata, declared.units, declared.quantity, said_by, doubt=declared.doubt
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -11,15 +14,18 @@ from affine import Affine
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._grid import tile_from_arrays
 from geotoolz.core._specs import TileSpec
-from geotoolz.io._gdal import Header, read_header, stamp_of
+from geotoolz.io._gdal import Header, is_remote, read_header, stamp_of
 from geotoolz.io._lattice import Target, choose_target
 from geotoolz.io._notices import warn_once
 from geotoolz.io._radiometry import check_offset
+from geotoolz.io._readers import OpenScene, reader_for
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, BandRequest, SceneInfo
+from geotoolz.io._sign import Sign, signer
 from geotoolz.io._sources import resolve
 from geotoolz.io._tags import ATTRS_TAG, decode_attrs
-from geotoolz.io._variables import Band, Offset, band_values, make_band
+from geotoolz.io._together import values_together
+from geotoolz.io._variables import Band, Offset, make_band
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 _WHOLE = slice(None)
 
 
-class SceneReader:
+class SceneReader(OpenScene):
     """A scene with the bands and the grid that were asked for.
 
     Made by `open_scene`. Pixels are read when `read` or `arrays` is called; every window has the
@@ -83,7 +89,7 @@ class SceneReader:
         dict of str to array
         """
         part = self._target.cut(rows, cols)
-        return {band.name: band_values(band, part) for band in self._chosen(names)}
+        return values_together(self._chosen(names), part)
 
     def read(
         self, names: Iterable[str] | None = None, rows: slice = _WHOLE, cols: slice = _WHOLE
@@ -104,7 +110,7 @@ class SceneReader:
         part = self._target.cut(rows, cols)
         chosen = self._chosen(names)
         return tile_from_arrays(
-            {band.name: band_values(band, part) for band in chosen},
+            values_together(chosen, part),
             part.geobox,
             attrs=self.spec.attrs,
             var_attrs={band.name: band.spec.attrs for band in chosen},
@@ -134,25 +140,31 @@ def open_scene(
     *,
     offset: Offset = None,
     geobox: GeoBox | None = None,
-) -> SceneReader:
+    sign: Sign = None,
+) -> OpenScene:
     """Open a scene for reading in windows; no pixel is read yet.
 
     Parameters
     ----------
-    source, bands, aoi, resolution, raw, offset, geobox
+    source, bands, aoi, resolution, raw, offset, geobox, sign
         As for `open_tile`.
 
     Returns
     -------
     SceneReader
+        Or what a reader of cubes and swaths gives, which behaves like one.
     """
     check_offset(offset)
-    info = resolve(source)
+    own = _opened_by_reader(source, bands, aoi, resolution, raw, offset, geobox)
+    if own is not None:
+        return own
+    key = signer(sign)
+    info = resolve(source, key)
     assets = info.select(bands)
     headers: dict[str, Header] = {}
     for asset in assets:
         if asset.path not in headers:
-            headers[asset.path] = read_header(asset.path)
+            headers[asset.path] = read_header(asset.path, key)
     attrs = _kept_attrs(headers, info.origin)
     attrs = dict(info.product.attrs()) if attrs is None else attrs
     notes: list[str] = []
@@ -161,11 +173,21 @@ def open_scene(
     made = tuple(
         make_band(asset, headers[asset.path], grids[asset.name], info, raw, offset) for asset in assets
     )
+    made = tuple(replace(band, source=replace(band.source, sign=key)) for band in made) if key else made
     notes += [f"{b.name}\x00{b.radiometry.doubt}" for b in made if b.radiometry.doubt and not raw]
     if notes:
         attrs["metadata_notes"] = _summary(notes)
         warn_once(info.origin, attrs["metadata_notes"])
     return SceneReader(info, made, target, attrs)
+
+
+def _opened_by_reader(source: Any, *asked: Any) -> OpenScene | None:
+    """Let the reader of a product that is no set of rasters open it."""
+    if not isinstance(source, str | os.PathLike) or is_remote(os.fspath(source)):
+        return None
+    path = Path(os.fspath(source))
+    reader = reader_for(path)
+    return None if reader is None else reader.open(path, *asked)
 
 
 def _kept_attrs(headers: Mapping[str, Header], origin: str) -> dict[str, Any] | None:

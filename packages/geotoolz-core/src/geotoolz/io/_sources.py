@@ -12,10 +12,12 @@ from geotoolz.core._errors import MissingDependencyError, ParameterError, ReadEr
 from geotoolz.io._files import from_files, from_folder, from_raster
 from geotoolz.io._gdal import is_remote
 from geotoolz.io._item import from_item, is_item, read_item
+from geotoolz.io._readers import reader_for
 from geotoolz.io._scene import SceneInfo
+from geotoolz.io._sign import Signer, without_query
 
 
-def resolve(source: Any) -> SceneInfo:
+def resolve(source: Any, sign: Signer | None = None) -> SceneInfo:
     """Make a scene of a source.
 
     Parameters
@@ -36,7 +38,7 @@ def resolve(source: Any) -> SceneInfo:
     if isinstance(source, SceneInfo):
         return source
     if isinstance(source, str | os.PathLike):
-        return _resolve_path(os.fspath(source))
+        return _resolve_path(os.fspath(source), sign)
     if isinstance(source, Mapping):
         if not is_item(source):
             raise ReadError(
@@ -54,7 +56,7 @@ def resolve(source: Any) -> SceneInfo:
     )
 
 
-def _resolve_path(text: str) -> SceneInfo:
+def _resolve_path(text: str, sign: Signer | None) -> SceneInfo:
     if text.startswith("file://"):
         text = unquote(urlparse(text).path)
     if is_remote(text) or text.startswith("/vsi"):
@@ -62,8 +64,17 @@ def _resolve_path(text: str) -> SceneInfo:
             raise ReadError(
                 f"{text} is a remote item", fix="read it with pystac.Item.from_file(…) and pass the item"
             )
-        return from_raster(text)
+        if urlparse(text).path.lower().rstrip("/").endswith((".nc", ".nc4", ".zarr", ".h5")):
+            raise ReadError(
+                f"{without_query(text)} is a remote NetCDF file or Zarr store",
+                expected="one on this machine",
+                fix="download it, or open it with xarray and bring it into shape with geotoolz.core.as_tile",
+            )
+        return from_raster(text, sign)
     path = Path(text)
+    reader = reader_for(path)
+    if reader is not None:
+        return reader.scene(path)
     if path.is_dir():
         return from_folder(path)
     if path.suffix.lower() in (".json", ".geojson"):

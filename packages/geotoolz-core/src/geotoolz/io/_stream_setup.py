@@ -26,6 +26,7 @@ from geotoolz.core._stream import Clock, Pass, job_inputs, visit
 from geotoolz.core._threads import cpus
 from geotoolz.io._gdal import block_cache
 from geotoolz.io._reader import SceneReader, open_scene
+from geotoolz.io._readers import OpenScene
 from geotoolz.io._stream_cog import CogStream
 from geotoolz.io._stream_memory import warm_up
 from geotoolz.io._stream_plan import READ_CACHE, StreamPlan, Work, fitted, plan_windows
@@ -201,13 +202,17 @@ def _readers(source: Any, read: Mapping[str, Any]) -> dict[str, SceneReader]:
 
 
 def _reader(source: Any, read: Mapping[str, Any]) -> SceneReader:
-    if not isinstance(source, SceneReader):
-        return open_scene(source, **read)
-    if read:
+    scene = source if isinstance(source, OpenScene) else open_scene(source, **read)
+    if not isinstance(scene, SceneReader):
+        raise ExecutorError(
+            f"{scene.origin} is no set of rasters, and {WHO}",
+            fix="run it on whole tiles with run(), or convert it to Zarr or GeoTIFF first",
+        )
+    if read and scene is source:
         raise ParameterError(
             f"{', '.join(read)} given for a scene that is open", fix="say it to open_scene, or give the path"
         )
-    return source
+    return scene
 
 
 def _sink(program: Program, given: Any, outputs: tuple[str, ...] | None) -> WriteCOG | WriteZarr:

@@ -39,7 +39,8 @@ class SceneInput:
         self._bands = {slot: reader._bands[name] for slot, (reader, name) in sources.items()}
         self._local = threading.local()
         self._lock = threading.Lock()
-        self.files = tuple(dict.fromkeys(band.source.path for band in self._bands.values()))
+        self._signs = {band.source.path: band.source.sign for band in self._bands.values()}
+        self.files = tuple(self._signs)
         self._stamps: dict[str, Any] = {}
         for reader, _ in sources.values():
             self._stamps.update((p, stamp) for p, stamp in reader.stamps.items() if p in self.files)
@@ -60,7 +61,13 @@ class SceneInput:
                 place = self._bands[slots[0]].source.place(self._part(slots[0], extent))
                 whole = self._room((path, dtype), (len(slots), *extent.shape), dtype)
                 if place is not None:  # it is inside: all its parts are
-                    read_together(path, [self._bands[s].source.index for s in slots], place, whole)
+                    read_together(
+                        path,
+                        [self._bands[s].source.index for s in slots],
+                        place,
+                        whole,
+                        self._bands[slots[0]].source.sign,
+                    )
                 raw.update({slot: (extent, plane) for slot, plane in zip(slots, whole, strict=True)})
                 size += whole.nbytes
         with self._lock:
@@ -138,7 +145,7 @@ class SceneInput:
         found = {}
         for slot in slots:
             source = self._bands[slot].source
-            with opened(source.path) as raster:
+            with opened(source.path, source.sign) as raster:
                 rows, cols = raster.block_shapes[source.index - 1]
             found[slot] = (int(rows), int(cols))
         return found
@@ -147,7 +154,7 @@ class SceneInput:
         """Return the bytes of the largest decoded block; it holds all bands where pixels are interleaved."""
         most = 0
         for path in self.files:
-            with opened(path) as raster:
+            with opened(path, self._signs[path]) as raster:
                 rows, cols = raster.block_shapes[0]
                 sizes = [np.dtype(name).itemsize for name in raster.dtypes]
                 together = str(raster.interleaving or "").lower().endswith("pixel")
@@ -158,7 +165,7 @@ class SceneInput:
         """Return the bytes of all pixels that decoding the files can leave in GDAL's cache."""
         total = 0
         for path in self.files:
-            with opened(path) as raster:
+            with opened(path, self._signs[path]) as raster:
                 pixel = sum(np.dtype(name).itemsize for name in raster.dtypes)
                 total += raster.width * raster.height * pixel
         return total

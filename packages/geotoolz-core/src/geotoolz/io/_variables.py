@@ -22,6 +22,7 @@ from geotoolz.io._pixels import Source, filled, read_band
 from geotoolz.io._radiometry import Declared, NoData, Radiometry, decide
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, SceneInfo
+from geotoolz.io._sign import without_query
 from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, decode_attrs
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
         and (header.scales[position], header.offsets[position]) == (1, 0)
     ):
         radiometry = _as_values(radiometry, declared, in_file)
+    if doubt := _disagreement(asset.declared, header, position):
+        radiometry = replace(radiometry, doubt="; ".join(filter(None, (radiometry.doubt, doubt))))
     flags = _is_flags(asset.band)
     source = Source(header.path, asset.index, grid, dtype, radiometry.nodata, nearest=flags)
     scaled = not raw and not flags and (radiometry.applies or radiometry.quantity in _FLOATING)
@@ -127,11 +130,25 @@ def _scales(declared: Declared, header: Header, position: int) -> Declared:
     return declared
 
 
+def _disagreement(declared: Declared, header: Header, position: int) -> str:
+    """Say where the metadata and the file declare different scales; empty where they agree."""
+    there = (header.scales[position], header.offsets[position])
+    if declared.scale is None or there == (1.0, 0.0):
+        return ""
+    said = (declared.scale, declared.offset or 0.0)
+    if all(math.isclose(one, other, rel_tol=1e-6) for one, other in zip(said, there, strict=True)):
+        return ""
+    return (
+        f"the metadata declares scale {said[0]:g} and offset {said[1]:g}, "
+        f"the file {there[0]:g} and {there[1]:g}: the file's are not used"
+    )
+
+
 def _attrs(asset: Asset, header: Header, position: int, radiometry: Radiometry, raw: bool) -> dict[str, Any]:
     band = asset.band
     attrs: dict[str, Any] = {"long_name": band.title if band else header.names[position] or asset.name}
     attrs |= radiometry.attrs(raw)
-    attrs["data_source"] = PurePath(header.path).name
+    attrs["data_source"] = PurePath(without_query(header.path)).name
     if band is not None:
         attrs["sensor_band"] = band.sensor_name
         if band.wavelength is not None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from geotoolz.core._errors import TileError
 from geotoolz.core._extent import Extent
-from geotoolz.io._classes import stac_classes
+from geotoolz.io._legend_xml import legend_xml
 from geotoolz.io._staging import Staging
 from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
 
@@ -50,7 +50,7 @@ class StagedPixels:
         return self.staging.get(self.band, Extent(y0, y1, x0, x1))
 
 
-_COLORS = ("red", "green", "blue", "alpha")
+COLORS = ("red", "green", "blue", "alpha")
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def vrt_of(layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any]) ->
         code = geobox.crs.epsg
         parts.append(f"<SRS>{escape(f'EPSG:{code}' if code else geobox.crs.to_wkt())}</SRS>")
     parts.append(f"<GeoTransform>{transform}</GeoTransform>")
-    parts.append(_metadata({**_readable(attrs), ATTRS_TAG: encode_attrs(attrs, "the tile")}))
+    parts.append(metadata_xml({**readable(attrs), ATTRS_TAG: encode_attrs(attrs, "the tile")}))
     parts += [_band(layer, number, len(layers) == 1) for number, layer in enumerate(layers, start=1)]
     return "".join([*parts, "</VRTDataset>"])
 
 
-def _readable(attrs: Mapping[str, Any]) -> dict[str, str]:
+def readable(attrs: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that other programs can show."""
     return {
         key: str(value)
@@ -121,7 +121,7 @@ def _readable(attrs: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _metadata(tags: Mapping[str, str]) -> str:
+def metadata_xml(tags: Mapping[str, str]) -> str:
     items = "".join(f"<MDI key={quoteattr(key)}>{escape(value)}</MDI>" for key, value in sorted(tags.items()))
     return f"<Metadata>{items}</Metadata>"
 
@@ -129,10 +129,10 @@ def _metadata(tags: Mapping[str, str]) -> str:
 def _band(layer: Layer, number: int, alone: bool) -> str:
     pixels, attrs = layer.pixels, layer.attrs
     kind = gdal_type(layer.name, pixels.dtype)
-    tags = {**_readable(attrs), ATTRS_TAG: encode_attrs(attrs, layer.name)}
+    tags = {**readable(attrs), ATTRS_TAG: encode_attrs(attrs, layer.name)}
     if pixels.dtype.kind == "b":
         tags[DTYPE_TAG] = "bool"
-    parts = [f'<VRTRasterBand dataType="{kind}" band="{number}">', _metadata(tags)]
+    parts = [f'<VRTRasterBand dataType="{kind}" band="{number}">', metadata_xml(tags)]
     parts.append(f"<Description>{escape(layer.name)}</Description>")
     if isinstance(attrs.get("units"), str):
         parts.append(f"<UnitType>{escape(attrs['units'])}</UnitType>")
@@ -142,10 +142,9 @@ def _band(layer: Layer, number: int, alone: bool) -> str:
     if "scale_factor" in attrs or "add_offset" in attrs:
         parts.append(f"<Offset>{float(attrs.get('add_offset', 0.0))!r}</Offset>")
         parts.append(f"<Scale>{float(attrs.get('scale_factor', 1.0))!r}</Scale>")
-    if attrs.get("color_interp") in _COLORS:  # planes of a picture: alpha is then known as such
+    if attrs.get("color_interp") in COLORS:  # planes of a picture: alpha is then known as such
         parts.append(f"<ColorInterp>{attrs['color_interp'].capitalize()}</ColorInterp>")
-    if alone and kind == "Byte":
-        parts.append(_legend(layer))
+    parts.append(legend_xml(layer.name, attrs, pixels.dtype, alone))
     where, index = _place(pixels, kind)
     source = f'<SourceFilename relativeToVRT="0">{where}</SourceFilename><SourceBand>{index}</SourceBand>'
     return "".join([*parts, f"<SimpleSource>{source}</SimpleSource></VRTRasterBand>"])
@@ -158,21 +157,3 @@ def _place(pixels: np.ndarray[Any, Any] | StagedPixels, kind: str) -> tuple[str,
     height, width = pixels.shape
     pointer = pixels.ctypes.data
     return f"MEM:::DATAPOINTER={pointer},PIXELS={width},LINES={height},BANDS=1,DATATYPE={kind}", 1
-
-
-def _legend(layer: Layer) -> str:
-    """Return colours and names of a class map."""
-    classes = {c["value"]: c for c in stac_classes(layer.name, layer.attrs) if 0 <= c["value"] <= 255}
-    if not classes:
-        return ""
-    names, colours = [], []
-    for value in range(max(classes) + 1):
-        one = classes.get(value, {})
-        names.append(f"<Category>{escape(str(one.get('name', '')))}</Category>")
-        code = one.get("color_hint", "000000")
-        red, green, blue = (int(code[i : i + 2], 16) for i in (0, 2, 4))
-        colours.append(f'<Entry c1="{red}" c2="{green}" c3="{blue}" c4="255"/>')
-    table = ""
-    if any("color_hint" in c for c in classes.values()):
-        table = f"<ColorInterp>Palette</ColorInterp><ColorTable>{''.join(colours)}</ColorTable>"
-    return f"{table}<CategoryNames>{''.join(names)}</CategoryNames>"

@@ -15,6 +15,7 @@ from geotoolz.core._errors import MissingCRSError, ParameterError, TileError
 from geotoolz.core._grid import geobox_of
 from geotoolz.io._cog import Encoding, write_cogs
 from geotoolz.io._gdal import is_remote
+from geotoolz.io._style import check_style
 from geotoolz.io._template import expand, fields_of
 from geotoolz.io._vrt import Layer, gdal_type
 
@@ -28,7 +29,9 @@ class WriteCOG(Sink):
     One file per variable where the path has ``{band}``, otherwise one file with all of them, which
     then need one dtype and one no-data value. Names become band descriptions; units, scale, offset
     and all attributes become tags, so `open_tile` gives the same tile back. Class maps
-    (``flag_values``, ``flag_meanings``) open with names and colours in QGIS. Files appear
+    (``flag_values``, ``flag_meanings``) open with names and colours in QGIS: a colour table in the
+    file, names and a raster attribute table in ``.aux.xml`` beside it. What else is drawn with a
+    colour map has its style in a ``.qml`` file beside it. Files appear
     complete and together or not at all: each is written under a temporary name, opened again and
     checked, then all are moved into place.
     Equal tiles give equal bytes.
@@ -50,9 +53,18 @@ class WriteCOG(Sink):
         Size of the internal tiles, a multiple of 16.
     overviews : {"average", "nearest", "bilinear", "cubic", "mode", "none"}
         How overviews are made; classes and masks always take the nearest pixel.
+    style : str, optional
+        The style with which QGIS opens the file, ``.qml`` beside it. ``"auto"``: the colour map and
+        limits of what the variable holds, from ``quantity`` and ``valid_range``, else from its
+        percentiles 2 and 98; red, green and blue of one file as a picture; no file for pictures and
+        class maps that carry their colours in themselves. The name of a colour map (see
+        `geotoolz.viz.colormap_names`) takes that one for measurements. None writes none. A style
+        that was saved there by QGIS is kept.
 
     Raises
     ------
+    ParameterError
+        For a colour map that does not exist.
     TileError
         If several dtypes or no-data values would go into one file, or the tile lacks an attribute
         that the path needs.
@@ -73,13 +85,16 @@ class WriteCOG(Sink):
     predictor: Literal["auto", "yes", "no"] = "auto"
     blocksize: int = 512
     overviews: Literal["average", "nearest", "bilinear", "cubic", "mode", "none"] = "average"
+    style: str | None = "auto"
 
     def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Accept a `Path` and a single band's name."""
+        """Accept a `Path` and a single band's name; spell a colour map as matplotlib does."""
         if isinstance(values["path"], os.PathLike):
             values["path"] = os.fspath(values["path"])
         if isinstance(values["bands"], str):
             values["bands"] = (values["bands"],)
+        if isinstance(values["style"], str):
+            values["style"] = check_style(values["style"])
         return values
 
     def validate(self) -> None:
@@ -157,7 +172,7 @@ class WriteCOG(Sink):
         Returns
         -------
         tuple of str
-            The files, without their ``.aux.xml``.
+            The files, without their ``.aux.xml`` and ``.qml``.
         """
         files = self._plan(TileSpec.of(tile), created)
         geobox = geobox_of(tile)
@@ -169,7 +184,7 @@ class WriteCOG(Sink):
     @property
     def encoding(self) -> Encoding:
         """How the files are encoded."""
-        return Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews)
+        return Encoding(self.compress, self.level, self.predictor, self.blocksize, self.overviews, self.style)
 
 
 def require_crs(geobox: GeoBox | None) -> GeoBox:
@@ -240,7 +255,7 @@ def write_tile(
     bands : str or iterable of str, optional
         Variables; all by default.
     **options
-        ``compress``, ``level``, ``predictor``, ``blocksize``, ``overviews`` of `WriteCOG`.
+        ``compress``, ``level``, ``predictor``, ``blocksize``, ``overviews``, ``style`` of `WriteCOG`.
 
     Returns
     -------

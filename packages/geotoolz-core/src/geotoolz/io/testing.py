@@ -10,7 +10,8 @@ from typing import Any
 from geotoolz.core import Operator, run_detailed
 from geotoolz.core.testing import LawBrokenError
 from geotoolz.core.testing._law import cuts
-from geotoolz.io._reader import SceneReader, open_scene
+from geotoolz.io._reader import open_scene
+from geotoolz.io._readers import OpenScene
 from geotoolz.io._stream import stream
 from geotoolz.io._write import WriteCOG
 from geotoolz.io._write_zarr import WriteZarr
@@ -34,7 +35,7 @@ def assert_stream_law(
     ----------
     op : Operator
         A frozen pipeline without a sink.
-    source : path, STAC item or SceneReader
+    source : path, STAC item or OpenScene
         What `stream` takes.
     windows : iterable of (rows, columns), optional
         Window sizes; by default one larger than the tile, an odd one, random ones, and `stream`'s choice.
@@ -63,7 +64,7 @@ def assert_stream_law(
     ...     paths = write_tile(simulate_scene((60, 70), bands=("red",)), f"{tmp}/red.tif")
     ...     assert_stream_law(BoxMean(radius=2), paths[0], windows=[(13, 17)], threads=[2])
     """
-    reader = source if isinstance(source, SceneReader) else open_scene(source, **read)
+    reader = source if isinstance(source, OpenScene) else open_scene(source, **read)
     sizes = [None, *(windows if windows is not None else cuts(reader.spec.shape, count=2)[2:])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -82,7 +83,7 @@ def _sink(folder: Path, form: str, outputs: tuple[str, ...] | None) -> WriteCOG 
     return WriteCOG(str(folder / "{band}.tif"), outputs, blocksize=128)
 
 
-def _whole(op: Operator, reader: SceneReader, sink: WriteCOG | WriteZarr) -> tuple[str, ...]:
+def _whole(op: Operator, reader: OpenScene, sink: WriteCOG | WriteZarr) -> tuple[str, ...]:
     """Write what the sink makes of the whole tile in memory."""
     result = run_detailed(op, reader.read())
     tile = next(iter(result.tiles.values()))

@@ -6,6 +6,7 @@ from geotoolz.core import verb
 from geotoolz.radiometry._assign_attrs import AssignAttrs
 from geotoolz.radiometry._band_math import BandMath
 from geotoolz.radiometry._band_moments import BandMoments
+from geotoolz.radiometry._classify import ClassifyByThresholds
 from geotoolz.radiometry._encode import Decode, Encode
 from geotoolz.radiometry._gamma import Gamma
 from geotoolz.radiometry._mean_std import MeanStd
@@ -41,6 +42,7 @@ clip_percentiles = verb(PercentileClip, "clip_percentiles")
 scale_min_max = verb(MinMax, "scale_min_max")
 standardize = verb(Standardize, "standardize")
 smooth_box = verb(BoxMean, "smooth_box")
+classify_by_thresholds = verb(ClassifyByThresholds, "classify_by_thresholds")
 compute_band_math = verb(BandMath, "compute_band_math")
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "BandMoments",
     "BoxMean",
     "BrightnessTemperature",
+    "ClassifyByThresholds",
     "DNToRadiance",
     "DNToReflectance",
     "Decode",
@@ -71,6 +74,7 @@ __all__ = [
     "apply_gamma",
     "assign_attrs",
     "assign_mtl",
+    "classify_by_thresholds",
     "clip_percentiles",
     "compute_band_math",
     "compute_brightness_temperature",

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import kernel, pixelwise
+from geotoolz.core import flat_view, kernel, pixelwise
+
+Array = np.ndarray[Any, Any]
 
 
 @pixelwise(np.float32)
@@ -128,4 +130,21 @@ def box_mean(values: Any, nodata: Any, radius: Any) -> Any:
                     total += sums[k, j]
                     n += counts[k, j]
                 out[p, i, j] = np.float32(total / n)
+    return out
+
+
+@kernel
+def _classify(values: Any, nodata: Any, breaks: Any, out: Any) -> None:
+    for i in range(values.size):
+        v = values[i]
+        above = 0
+        for k in range(breaks.size):
+            above += v >= breaks[k]
+        out[i] = 0 if (v == nodata) | (v != v) else above + 1
+
+
+def classify(values: Array, nodata: Any, breaks: Array) -> Array:
+    """Return how many breaks each value reaches, plus 1; 0 for no data."""
+    out = np.empty(values.shape, np.uint8)
+    _classify(flat_view(values), nodata, breaks, out.reshape(-1))
     return out

@@ -124,10 +124,14 @@ def _one(tile: xr.Dataset, view: View, plane: Array) -> tuple[Array, ...]:
 
 def colours_of(tile: xr.Dataset, view: View) -> tuple[str | tuple[str, ...], Limits | None]:
     """Return the colour map of a variable, and its limits where they are fixed."""
-    spec = TileSpec.of(tile).variables[view.bands[0]]
-    fixed = _fixed(spec)
-    cmap, fixed = _LOOKS.get(spec.quantity, ("viridis" if fixed is None else "gray", fixed))
+    cmap, fixed = look_of(TileSpec.of(tile).variables[view.bands[0]])
     return (cmap if view.cmap is None else view.cmap), fixed
+
+
+def look_of(spec: VarSpec) -> tuple[str, Limits | None]:
+    """Return the colour map for what a variable holds, and its limits where all tiles share them."""
+    fixed = _fixed(spec)
+    return _LOOKS.get(spec.quantity, ("viridis" if fixed is None else "gray", fixed))
 
 
 def limits_of(tile: xr.Dataset, view: View) -> Limits:

@@ -101,3 +101,14 @@ def baseline_numbers(text: str) -> tuple[int, int]:
 def native_resolution(sensor: str, name: str) -> int:
     """Return the resolution at which the sensor delivers a band or quality band, in metres."""
     return FLAG_RESOLUTION[name] if name in FLAG_RESOLUTION else spectra.SENSORS[sensor][name].resolution
+
+
+def utm_zone(epsg: int | None) -> tuple[int, str]:
+    """Return zone and hemisphere (``"N"``, ``"S"``) of a CRS that Sentinel-2 or Landsat products have."""
+    family, zone = divmod(epsg or 0, 100)
+    if family not in (326, 327) or not 1 <= zone <= 60:
+        raise ParameterError(
+            f"crs EPSG:{epsg}" if epsg else "a crs without an EPSG code",
+            expected="a UTM zone on WGS 84, EPSG:32601 to 32760: products of this kind have no other",
+        )
+    return zone, "N" if family == 326 else "S"

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from geotoolz.core._errors import ParameterError, nearest
 from geotoolz.core._grid import geobox_of
 from geotoolz.core.testing._simulate import simulate_scene
+from geotoolz.core.testing._simulate_args import utm_zone
 
 Array = npt.NDArray[Any]
 Groups = dict[str, dict[str, Any]]
@@ -91,7 +92,7 @@ def write_landsat(
     Raises
     ------
     ParameterError
-        If an argument is not known.
+        If an argument is not known, or the CRS no UTM zone.
 
     Examples
     --------
@@ -208,7 +209,7 @@ def _groups(product: str, files: list[str], facts: dict[str, str], tile: Any, in
     }  # fmt: skip
     rows, cols = box.shape
     grid = {
-        "MAP_PROJECTION": "UTM", "DATUM": "WGS84", "UTM_ZONE": box.crs.epsg % 100,
+        "MAP_PROJECTION": "UTM", "DATUM": "WGS84", "UTM_ZONE": utm_zone(box.crs.epsg if box.crs else None)[0],
         "GRID_CELL_SIZE_REFLECTIVE": 30.0, "REFLECTIVE_LINES": rows, "REFLECTIVE_SAMPLES": cols,
         "ORIENTATION": "NORTH_UP",
     }  # fmt: skip

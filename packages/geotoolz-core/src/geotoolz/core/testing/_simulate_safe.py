@@ -16,9 +16,10 @@ from geotoolz.core._errors import ParameterError
 from geotoolz.core._grid import geobox_of
 from geotoolz.core.testing import _simulate_spectra as spectra
 from geotoolz.core.testing._simulate import simulate_scene
-from geotoolz.core.testing._simulate_args import baseline_numbers
+from geotoolz.core.testing._simulate_args import baseline_numbers, utm_zone
 from geotoolz.core.testing._simulate_item import outline
-from geotoolz.core.testing._simulate_safe_xml import SafeNames, granule_xml, has_offset, product_xml
+from geotoolz.core.testing._simulate_safe_names import SafeNames
+from geotoolz.core.testing._simulate_safe_xml import granule_xml, has_offset, product_xml
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,7 +74,7 @@ def write_safe(
     Raises
     ------
     ParameterError
-        If the shape is no multiple of 6, or an argument is not known.
+        If the shape is no multiple of 6, the CRS no UTM zone, or an argument is not known.
 
     Examples
     --------
@@ -169,13 +170,12 @@ def _auxiliary(scl: Array, shape: tuple[int, int]) -> Images:
 def _coarser(pixels: Array, factor: int, name: str) -> Array:
     """Average blocks of pixels; classes are picked, and a block with a gap is one."""
     if name == "SCL":
-        return pixels[factor // 2 :: factor, factor // 2 :: factor]
+        return np.asarray(pixels[factor // 2 :: factor, factor // 2 :: factor])
     rows, cols = pixels.shape
     blocks = pixels.reshape(rows // factor, factor, cols // factor, factor)
-    mean = np.rint(blocks.mean(axis=(1, 3))).astype(pixels.dtype)
-    if name in ("CLD", "SNW"):
-        return mean
-    return np.where((blocks == 0).any(axis=(1, 3)), 0, mean).astype(pixels.dtype)
+    mean = np.rint(blocks.mean(axis=(1, 3)))
+    gaps = (blocks == 0).any(axis=(1, 3)) & (name not in ("CLD", "SNW"))
+    return np.where(gaps, 0, mean).astype(pixels.dtype)
 
 
 def _write_jp2(path: Path, pixels: Array, box: Any, size: int) -> None:
@@ -208,7 +208,7 @@ def _mgrs_tile(box: Any) -> str:
     """Return the tile whose corner lies at the grid's, as MGRS counts squares of 100 km."""
     from pyproj import Transformer
 
-    zone = box.crs.epsg % 100
+    zone, _ = utm_zone(box.crs.epsg)
     x, y = box.affine.c + 50_000, box.affine.f - 50_000
     _, lat = Transformer.from_crs(box.crs.to_wkt(), "EPSG:4326", always_xy=True).transform(x, y)
     band = "CDEFGHJKLMNPQRSTUVWX"[min(int((lat + 80) // 8), 19)]

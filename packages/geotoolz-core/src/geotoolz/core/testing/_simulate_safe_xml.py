@@ -6,14 +6,15 @@ processing, the data strip and the quality reports is left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from geotoolz.core.testing._simulate_args import baseline_numbers, utm_zone
+from geotoolz.core.testing._simulate_safe_names import ORBIT, RELATIVE_ORBIT, SafeNames
+
 BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
-ORBIT, RELATIVE_ORBIT = 41716, 79
-_STEPS = 23
+STEP = 5000
 _NAMESPACES = {
     "L1C": ("Level-1C_User_Product", "Level-1C_Tile_ID"),
     "L2A": ("Level-2A_User_Product", "Level-2A_Tile_ID"),
@@ -23,98 +24,6 @@ _SCL = (
     "SC_NOT_VEGETATED", "SC_WATER", "SC_UNCLASSIFIED", "SC_CLOUD_MEDIUM_PROBA", "SC_CLOUD_HIGH_PROBA",
     "SC_THIN_CIRRUS", "SC_SNOW_ICE",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SafeNames:
-    """What the files of a product are called.
-
-    Parameters
-    ----------
-    unit : str
-        ``"S2A"`` and so on.
-    level, baseline, tile : str
-        ``"L2A"``, ``"05.09"``, ``"33TWL"``.
-    sensed, made : datetime
-        Of the acquisition and of the processing.
-    long : bool
-        The names of products before 6 December 2016.
-    """
-
-    unit: str
-    level: str
-    baseline: str
-    tile: str
-    sensed: datetime
-    made: datetime
-    long: bool
-
-    @property
-    def _who(self) -> str:
-        return "OPER" if self.level == "L1C" else "USER"
-
-    @property
-    def _run(self) -> str:
-        return f"{self.made:%Y%m%dT%H%M%S}_A{ORBIT:06d}_T{self.tile}"
-
-    @property
-    def product(self) -> str:
-        """The product's folder, without ``.SAFE``."""
-        if self.long:
-            return f"{self.unit}_{self._who}_PRD_MSI{self.level}_{self._period}"
-        number = self.baseline.replace(".", "")
-        return (
-            f"{self.unit}_MSI{self.level}_{self.sensed:%Y%m%dT%H%M%S}_N{number}_R{RELATIVE_ORBIT:03d}"
-            f"_T{self.tile}_{self.made:%Y%m%dT%H%M%S}"
-        )
-
-    @property
-    def _period(self) -> str:
-        day = f"{self.sensed:%Y%m%dT%H%M%S}"
-        return f"PDMC_{self.made:%Y%m%dT%H%M%S}_R{RELATIVE_ORBIT:03d}_V{day}_{day}"
-
-    @property
-    def product_xml(self) -> str:
-        """The product metadata."""
-        if self.long:
-            return f"{self.unit}_{self._who}_MTD_SAF{self.level}_{self._period}.xml"
-        return f"MTD_MSI{self.level}.xml"
-
-    @property
-    def tile_id(self) -> str:
-        """The granule's identifier."""
-        who, centre = (self._who, "SGS_") if self.long else ("OPER", "2APS")
-        return f"{self.unit}_{who}_MSI_{self.level}_TL_{centre}_{self._run}_N{self.baseline}"
-
-    @property
-    def granule(self) -> str:
-        """The granule's folder."""
-        compact = f"{self.level}_T{self.tile}_A{ORBIT:06d}_{self.sensed:%Y%m%dT%H%M%S}"
-        return self.tile_id if self.long else compact
-
-    @property
-    def granule_xml(self) -> str:
-        """The granule metadata."""
-        return (
-            f"{self.unit}_{self._who}_MTD_{self.level}_TL_SGS__{self._run}.xml" if self.long else "MTD_TL.xml"
-        )
-
-    def image(self, band: str, size: int) -> str:
-        """Return the path of a band in the granule, without its ending."""
-        folder = "IMG_DATA" if self.level == "L1C" else f"IMG_DATA/R{size}m"
-        suffix = "" if self.level == "L1C" else f"_{size}m"
-        if band in ("CLD", "SNW"):
-            stem = (
-                f"QI_DATA/MSK_{band}PRB"
-                if not self.long
-                else f"QI_DATA/{self.unit}_USER_{band}_L2A_TL_SGS__{self._run}"
-            )
-            return f"{stem}_{size}m"
-        if not self.long:
-            return f"{folder}/T{self.tile}_{self.sensed:%Y%m%dT%H%M%S}_{band}{suffix}"
-        if band in ("SCL", "AOT", "WVP"):
-            return f"{folder}/{self.unit}_{self._who}_{band}_L2A_TL_SGS__{self._run}{suffix}"
-        return f"{folder}/{self.unit}_{self._who}_MSI_{self.level}_TL_SGS__{self._run}_{band}{suffix}"
 
 
 def product_xml(names: SafeNames, images: Sequence[str], attrs: Mapping[str, Any], cloud_cover: float) -> str:
@@ -236,8 +145,7 @@ def _radiometry(names: SafeNames) -> str:
 
 def has_offset(baseline: str) -> bool:
     """Tell whether the digital numbers of a baseline carry the offset of 1000."""
-    major, minor = (int(part) for part in baseline.split("."))
-    return (major, minor) >= (4, 0)
+    return baseline_numbers(baseline) >= (4, 0)
 
 
 def granule_xml(names: SafeNames, attrs: Mapping[str, Any], box: Any) -> str:
@@ -254,7 +162,7 @@ def granule_xml(names: SafeNames, attrs: Mapping[str, Any], box: Any) -> str:
         f"<XDIM>{size}</XDIM><YDIM>-{size}</YDIM></Geoposition>"
         for size in (10, 20, 60)
     )
-    zone, side = box.crs.epsg % 100, "N" if box.crs.epsg < 32700 else "S"
+    zone, side = utm_zone(box.crs.epsg)
     return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <n1:{root} xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/S2_PDI_Level-{names.level[1:]}_Tile_Metadata.xsd">
   <n1:General_Info>
@@ -270,7 +178,7 @@ def granule_xml(names: SafeNames, attrs: Mapping[str, Any], box: Any) -> str:
 {places}
     </Tile_Geocoding>
     <Tile_Angles metadataLevel="Standard">
-{_angles(attrs)}
+{_angles(attrs, box)}
     </Tile_Angles>
   </n1:Geometric_Info>
   <n1:Quality_Indicators_Info metadataLevel="Standard"/>
@@ -283,27 +191,38 @@ def view_angles(index: int) -> tuple[float, float]:
     return 6.5 + 0.05 * index, 106.0 + 0.25 * index
 
 
-def _angles(attrs: Mapping[str, Any]) -> str:
+def _angles(attrs: Mapping[str, Any], box: Any) -> str:
     zenith, azimuth = 90.0 - attrs["sun_elevation"], attrs["sun_azimuth"]
-    grids = [f"      <Sun_Angles_Grid>{_grid(zenith, azimuth)}</Sun_Angles_Grid>"]
     mean = '<ZENITH_ANGLE unit="deg">{}</ZENITH_ANGLE><AZIMUTH_ANGLE unit="deg">{}</AZIMUTH_ANGLE>'
+    grids = [f"      <Sun_Angles_Grid>{_grid(zenith, azimuth, box)}</Sun_Angles_Grid>"]
     grids.append(f"      <Mean_Sun_Angle>{mean.format(zenith, azimuth)}</Mean_Sun_Angle>")
     means = []
     for index in range(len(BAND_IDS)):
         view = view_angles(index)
         tag = "Viewing_Incidence_Angles_Grids"
-        grids.append(f'      <{tag} bandId="{index}" detectorId="1">{_grid(*view)}</{tag}>')
+        grids.append(f'      <{tag} bandId="{index}" detectorId="1">{_grid(*view, box)}</{tag}>')
         tag = "Mean_Viewing_Incidence_Angle"
         means.append(f'        <{tag} bandId="{index}">{mean.format(*view)}</{tag}>')
     tag = "Mean_Viewing_Incidence_Angle_List"
     return "\n".join([*grids, f"      <{tag}>", *means, f"      </{tag}>"])
 
 
-def _grid(zenith: float, azimuth: float) -> str:
-    """Return a grid of 5 km whose angles do not change over the tile."""
+def _grid(zenith: float, azimuth: float, box: Any) -> str:
+    """Return a grid from corner to corner: 0.2° less zenith per 5 km east, 0.3° more per 5 km south."""
+    (rows, down), (cols, right) = (_nodes(size * 10) for size in box.shape)
     parts = []
-    for tag, angle in (("Zenith", zenith), ("Azimuth", azimuth)):
-        row = "<VALUES>" + " ".join([f"{angle:.6g}"] * _STEPS) + "</VALUES>"
-        steps = '<COL_STEP unit="m">5000</COL_STEP><ROW_STEP unit="m">5000</ROW_STEP>'
-        parts.append(f"<{tag}>{steps}<Values_List>{row * _STEPS}</Values_List></{tag}>")
+    for tag, angle, east, south in (("Zenith", zenith, -0.2, 0.3), ("Azimuth", azimuth, 0.4, 0.0)):
+        values = [
+            [angle + (east * col * right + south * row * down) / STEP for col in range(cols)]
+            for row in range(rows)
+        ]
+        lines = "".join("<VALUES>" + " ".join(f"{v:.6g}" for v in row) + "</VALUES>" for row in values)
+        steps = f'<COL_STEP unit="m">{right:g}</COL_STEP><ROW_STEP unit="m">{down:g}</ROW_STEP>'
+        parts.append(f"<{tag}>{steps}<Values_List>{lines}</Values_List></{tag}>")
     return "".join(parts)
+
+
+def _nodes(extent: float) -> tuple[int, float]:
+    """Return how many nodes there are along a side, and their distance: 5 km on a whole tile of 109.8 km."""
+    steps = math.ceil(extent / STEP)
+    return steps + 1, STEP if steps * STEP - extent < STEP / 2 else extent / steps

@@ -1,0 +1,129 @@
+"""The grid of a stack: made of an area and a pixel size, checked, and looked up in the catalog."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from geotoolz.catalog._footprint import footprint_of_bounds
+from geotoolz.core._errors import CatalogError, MissingCRSError, OutsideError, ParameterError, TileError
+from geotoolz.core._grid import crs_label, grid_label
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+    from geotoolz.catalog._catalog import GeoCatalog
+
+_NOISE = 1e-6  # of a pixel: an edge so near to a whole multiple is one
+
+
+def stack_grid(catalog: GeoCatalog, aoi: Any, resolution: float, crs: Any = None) -> GeoBox:
+    """Return a grid over an area, its edges on whole multiples of the pixel size.
+
+    Sentinel-2, Landsat and HLS tiles have their corners on such multiples: their pixels are then copied and
+    not resampled.
+
+    Parameters
+    ----------
+    catalog : GeoCatalog
+        The scenes; they decide the CRS where none is given.
+    aoi : tuple, geometry, GeoDataFrame or GeoBox
+        As `open_tile` takes it: a tuple is ``(west, south, east, north)`` in degrees, west > east crosses
+        the antimeridian.
+    resolution : float
+        Pixel size in units of the CRS.
+    crs : object, optional
+        By default the CRS that most scenes over the area have; of equals the first by name.
+
+    Returns
+    -------
+    GeoBox
+        North-up.
+
+    Raises
+    ------
+    CatalogError
+        If no scene lies over the area and no CRS is given, or the rows name no CRS.
+    ParameterError
+        If `resolution` is no pixel size.
+    """
+    from odc.geo.crs import CRS
+    from odc.geo.geobox import GeoBox
+
+    from geotoolz.io._lattice import aoi_bounds
+
+    if not 0 < resolution < math.inf:
+        raise ParameterError(
+            f"resolution={resolution!r}", expected="a pixel size above 0 in units of the CRS"
+        )
+    target = CRS(_usual_crs(catalog, aoi) if crs is None else crs)
+    bounds = aoi_bounds(aoi, target)
+    left, bottom = (math.floor(v / resolution + _NOISE) for v in (bounds.left, bounds.bottom))
+    right, top = (math.ceil(v / resolution - _NOISE) for v in (bounds.right, bounds.top))
+    shape = (max(top - bottom, 1), max(right - left, 1))
+    from affine import Affine
+
+    affine = Affine(resolution, 0.0, left * resolution, 0.0, -resolution, top * resolution)
+    return GeoBox(shape, affine, target)
+
+
+def _usual_crs(catalog: GeoCatalog, aoi: Any) -> str:
+    from odc.geo.crs import CRS
+
+    from geotoolz.io._lattice import aoi_bounds
+
+    bounds = aoi_bounds(aoi, CRS("EPSG:4326"))
+    found = catalog.query(geometry=footprint_of_bounds(bounds.bbox, "EPSG:4326"))
+    if not len(found):
+        raise CatalogError(
+            f"no scene of {catalog!r} lies over {tuple(round(v, 4) for v in bounds.bbox)}",
+            expected="an area that some scene touches",
+            fix="print(catalog.bounds) tells where the scenes are",
+        )
+    count = Counter(found.frame["crs"].dropna().tolist())
+    if not count:
+        raise CatalogError("the rows name no CRS", expected="a column crs", fix="say crs=…")
+    most = max(count.values())
+    return str(min(name for name, number in count.items() if number == most))
+
+
+def touching(catalog: GeoCatalog, geobox: GeoBox) -> GeoCatalog:
+    """Return the scenes whose footprints touch a grid.
+
+    Raises
+    ------
+    MissingCRSError
+        If the grid has no CRS.
+    TileError
+        If the grid is rotated, empty, or runs over ±180° in degrees.
+    CatalogError
+        If the catalog is empty.
+    OutsideError
+        If no scene touches the grid.
+    """
+    if geobox.crs is None:
+        raise MissingCRSError("the geobox has no CRS", fix="GeoBox(shape, affine, 'EPSG:…')")
+    a = geobox.affine
+    if a.b != 0 or a.d != 0:
+        raise TileError("the geobox is rotated", expected="an axis-aligned grid")
+    if 0 in geobox.shape:
+        raise TileError(f"the geobox is empty: {tuple(map(int, geobox.shape))}", expected="a pixel at least")
+    bounds = geobox.boundingbox
+    if geobox.crs.geographic and not (bounds.left >= -180.0 and bounds.right <= 180.0):
+        raise TileError(
+            f"the geobox runs from {bounds.left:g}° to {bounds.right:g}° of longitude",
+            expected="longitudes from -180 to 180",
+            fix="take a projected CRS (the UTM zone) across the antimeridian, or make two stacks",
+        )
+    if not len(catalog):
+        raise CatalogError("the catalog is empty", expected="at least one scene", fix="widen the selection")
+    found = catalog.query(geometry=footprint_of_bounds(bounds.bbox, str(geobox.crs)))
+    if not len(found):
+        west, south, east, north = (round(v, 4) for v in catalog.bounds)
+        raise OutsideError(
+            f"the geobox ({grid_label(geobox)}) lies outside all {len(catalog)} scenes",
+            expected=f"a grid within {(west, south, east, north)} (longitude, latitude)",
+            fix=f"choose a geobox over the scenes; mind its CRS ({crs_label(geobox.crs)})",
+        )
+    return found

@@ -1,0 +1,165 @@
+"""CF NetCDF and Zarr: tiles and stacks on a regular grid, everything else refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from test_readers_cubes import same_as_spec
+
+from geotoolz.core import MissingCRSError, ReadError
+from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core.testing import simulate_scene
+from geotoolz.io import MetadataWarning, describe, open_scene, open_tile, open_zarr, write_zarr
+
+pytest.importorskip("h5netcdf")
+BOX = GeoBox((14, 17), Affine(20, 0, 500_000, 0, -20, 5_000_000), "EPSG:32633")
+
+
+def save(ds: xr.Dataset, path: Path) -> Path:
+    """Write as NetCDF or Zarr."""
+    if path.suffix == ".zarr":
+        ds.to_zarr(path, zarr_format=3, consolidated=False)
+    else:
+        ds.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def packed() -> xr.Dataset:
+    """A packed stack: uint16 × 1e-4 − 0.1 with fill 0."""
+    dn = np.random.default_rng(1).integers(1, 9000, (3, 14, 17)).astype("u2")
+    dn[:, :2, :3] = 0
+    times = np.array(["2023-08-10", "2023-08-15", "2023-08-20"], "datetime64[ns]")
+    attrs = {"scale_factor": 1e-4, "add_offset": -0.1, "long_name": "red", "units": "1"}
+    return tile_from_arrays(
+        {"red": dn}, BOX, var_attrs={"red": attrs}, nodata={"red": 0}, coords={"time": ("time", times)}
+    )
+
+
+@pytest.mark.parametrize("name", ["stack.nc", "stack.zarr"])
+def test_a_packed_stack_is_scaled_and_keeps_its_time(tmp_path: Path, name: str) -> None:
+    source = packed()
+    path = save(source, tmp_path / name)
+    tile = open_tile(path)
+    dn = source.red.values.astype("f8")
+    np.testing.assert_array_equal(tile.red.values, np.where(dn == 0, np.nan, dn * 1e-4 - 0.1).astype("f4"))
+    np.testing.assert_array_equal(tile.time.values, source.time.values)
+    assert tile.odc.geobox == BOX
+    assert tile.attrs["tile_id"] == "stack"
+    same_as_spec(tile, describe(path))
+    raw = open_tile(path, raw=True)
+    np.testing.assert_array_equal(raw.red.values, source.red.values)
+    assert raw.red.attrs["scale_factor"] == 1e-4
+    assert raw.red.attrs["_FillValue"] == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"resolution": 50.0}, {"aoi": (15.0003, 45.1511, 15.0035, 45.1530)}])
+def test_windows_have_the_bits_of_the_whole(tmp_path: Path, options: dict[str, Any]) -> None:
+    scene = open_scene(save(packed(), tmp_path / "stack.nc"), **options)
+    whole = scene.arrays()["red"]
+    np.testing.assert_array_equal(scene.arrays(rows=slice(1, 4), cols=slice(1, 5))["red"], whole[:, 1:4, 1:5])
+
+
+def test_a_tile_of_geotoolz_comes_back(tmp_path: Path) -> None:
+    tile = simulate_scene((16, 18), bands=("red", "nir", "scl"))
+    path = tmp_path / "tile.zarr"
+    write_zarr(tile, path)
+    found = open_tile(path)
+    kept = open_zarr(path)
+    for name in kept:
+        np.testing.assert_array_equal(found[name].values, kept[name].values)
+        assert found[name].dtype == kept[name].dtype
+    assert found.attrs["tile_id"] == kept.attrs["tile_id"]
+    assert found.odc.geobox == kept.odc.geobox
+
+
+def test_latitude_and_longitude_without_a_grid_mapping(tmp_path: Path) -> None:
+    lat, lon = np.arange(44.0, 46.0, 0.25), np.arange(10.0, 13.0, 0.25)
+    values = np.arange(lat.size * lon.size, dtype="f4").reshape(lat.size, lon.size)
+    ds = xr.Dataset(
+        {"t2m": (("latitude", "longitude"), values, {"units": "K"})},
+        coords={"latitude": ("latitude", lat, {"units": "degrees_north"}),
+                "longitude": ("longitude", lon, {"units": "degrees_east"})},
+    )  # fmt: skip
+    path = save(ds, tmp_path / "era.nc")
+    with pytest.warns(MetadataWarning, match="taken as WGS 84"):
+        tile = open_tile(path)
+    assert tile.odc.geobox.crs.epsg == 4326
+    np.testing.assert_array_equal(tile.t2m.values, values)
+    # south comes first in the file, and stays there
+    assert tile.y.values.tolist() == lat.tolist()
+    assert tile.t2m.attrs["units"] == "K"
+
+
+def test_cf_grid_mapping_without_wkt(tmp_path: Path) -> None:
+    ds = xr.Dataset(
+        {"snow": (("yc", "xc"), np.ones((3, 4), "u1"), {"grid_mapping": "crs"}),
+         "crs": ((), 0, {"grid_mapping_name": "lambert_azimuthal_equal_area",
+                         "latitude_of_projection_origin": 52.0,
+                         "longitude_of_projection_origin": 10.0, "false_easting": 4321000.0,
+                         "false_northing": 3210000.0, "semi_major_axis": 6378137.0,
+                         "inverse_flattening": 298.257222101})},
+        coords={"yc": ("yc", [30.0, 20.0, 10.0], {"standard_name": "projection_y_coordinate"}),
+                "xc": ("xc", [5.0, 15.0, 25.0, 35.0], {"standard_name": "projection_x_coordinate"})},
+    )  # fmt: skip
+    tile = open_tile(save(ds, tmp_path / "laea.nc"))
+    assert list(tile) == ["snow"]
+    assert "Lambert Azimuthal Equal Area" in tile.odc.geobox.crs.to_wkt()
+    assert tile.odc.geobox.affine == Affine(10, 0, 0, 0, -10, 35)
+
+
+def test_irregular_grids_are_refused_with_the_tool(tmp_path: Path) -> None:
+    lat, lon = np.meshgrid(np.linspace(44, 45, 4), np.linspace(10, 11, 5), indexing="ij")
+    swath = xr.Dataset(
+        {"radiance": (("row", "col"), np.ones((4, 5)))},
+        coords={"lat": (("row", "col"), lat), "lon": (("row", "col"), lon)},
+    )
+    with pytest.raises(ReadError, match=r"no regular grid: .*lat.* two dims.*gdalwarp -geoloc"):
+        open_tile(save(swath, tmp_path / "swath.nc"))
+    uneven = xr.Dataset(
+        {"t": (("lat", "lon"), np.ones((3, 3)))},
+        coords={"lat": [1.0, 2.0, 4.0], "lon": ("lon", [1.0, 2.0, 3.0])},
+    )
+    for name in ("lat", "lon"):
+        uneven[name].attrs["units"] = "degrees"
+    with pytest.raises(ReadError, match=r"no regular grid: .*not regularly spaced.*cdo remapbil"):
+        open_tile(save(uneven, tmp_path / "gauss.nc"))
+
+
+def test_missing_reference_system_and_other_dims(tmp_path: Path) -> None:
+    plain = xr.Dataset({"a": (("y", "x"), np.ones((2, 2)))}, coords={"y": [2.0, 1.0], "x": [1.0, 2.0]})
+    with pytest.raises(MissingCRSError, match=r"no coordinate reference system.*write_crs"):
+        open_tile(save(plain, tmp_path / "plain.nc"))
+    levels = tile_from_arrays(
+        {"t": (("level", "y", "x"), np.zeros((3, 14, 17))), "a": np.zeros((14, 17), "f4")}, BOX
+    )
+    path = save(levels, tmp_path / "levels.nc")
+    with pytest.warns(MetadataWarning, match=r"left out.*t \('level', 'y', 'x'\)"):
+        assert list(open_tile(path)) == ["a"]
+    with pytest.raises(ReadError, match=r"no variable on its grid"):
+        open_tile(save(levels[["t"]], tmp_path / "only.nc"))
+
+
+def test_no_netcdf_and_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "broken.nc"
+    path.write_bytes(b"CDF no more")
+    with pytest.raises(ReadError, match="cannot be read"):
+        open_tile(path)
+    with pytest.raises(ReadError, match="does not exist"):
+        open_tile(tmp_path / "gone.nc")
+    from geotoolz.core import MissingDependencyError
+    from geotoolz.io._readers import _netcdf
+
+    monkeypatch.setattr(_netcdf, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"geotoolz-core\[netcdf\]"):
+        open_tile(path)
+
+
+def test_remote_stores_are_refused() -> None:
+    with pytest.raises(ReadError, match=r"host/a\.nc is a remote NetCDF file.*as_tile"):
+        open_tile("https://host/a.nc?sig=secret")
