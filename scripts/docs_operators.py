@@ -142,6 +142,8 @@ def _kind(cls: type) -> str:
         Join: "joins tiles",
         Graph: "combines",
     }
+    if cls.__module__.startswith("geotoolz.patch") and not issubclass(cls, tuple(kinds)):
+        return "part of a step"  # geometries, samplers, windows, aggregations
     return next((kind for base, kind in kinds.items() if issubclass(cls, base)), "combines")
 
 
@@ -266,7 +268,10 @@ def contract_suites() -> tuple[Any, ...]:
 
 
 def imported(path: Path, name: str) -> Any:
-    """Import a file of tests under a name of its own."""
+    """Import a file of tests under a name of its own; its conftest would put its helpers on the path."""
+    helpers = str(path.parent / "helpers")
+    if helpers not in sys.path and Path(helpers).is_dir():
+        sys.path.append(helpers)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{path} cannot be imported")

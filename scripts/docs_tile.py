@@ -131,6 +131,8 @@ def tile_attrs() -> str:
         when="2023-08-20T09:58:11Z",
         sun_azimuth=154.2,
         sun_elevation=55.0,
+        view_azimuth=105.2,
+        view_zenith=6.4,
     )
     notes = {
         "tile_id": "identifier; names the outputs of a batch run",
@@ -141,6 +143,8 @@ def tile_attrs() -> str:
         "processing_baseline": "Sentinel-2; text, never compared as text",
         "sun_azimuth": "degrees, clockwise from north",
         "sun_elevation": "degrees above the horizon",
+        "view_azimuth": "Sentinel-2; the mean over the bands, degrees clockwise from north",
+        "view_zenith": "Sentinel-2; the mean over the bands, degrees from the vertical",
     }
     rows = ((f"`{key}`", f"`{value}`", notes[key]) for key, value in full.attrs().items())
     return table(("attribute", "example", "meaning"), rows)

@@ -91,7 +91,7 @@ def test_every_operator_is_in_the_reference(entries):
 
 def test_no_operator_without_a_plan_or_a_reason(entries):
     """All have an example, except those that nobody can plan."""
-    unplanned = {entry.name for entry in entries if entry.footprint == "–"}
+    unplanned = {e.name for e in entries if e.footprint == "–" and e.kind != "part of a step"}
     assert unplanned == {"FromFunction", "Raise", "Tap"}
 
 

@@ -34,12 +34,12 @@ RADAR = ("vv", "vh")
 KEPT = ["red", "nir", "scl", "mask", "foreign", "foreign_flag"]
 
 
-def small_tile(shape=(13, 17), **options):
+def small_tile(shape=(9, 12), **options):
     """Return a small contract tile with two bands, classes, a mask and elevation."""
     return contract_tile(shape, **options)[KEPT]
 
 
-def radar_tile(shape=(13, 17), *, units="1", **options):
+def radar_tile(shape=(9, 12), *, units="1", **options):
     """Return the same with backscatter instead of reflectance."""
     tile = small_tile(shape, **options).rename(red="vv", nir="vh")
     for name in RADAR:
@@ -49,7 +49,7 @@ def radar_tile(shape=(13, 17), *, units="1", **options):
     return tile
 
 
-def decibel_tile(shape=(13, 17), **options):
+def decibel_tile(shape=(9, 12), **options):
     """Return the same in decibels."""
     return radar_tile(shape, units="dB", **options)
 
@@ -68,8 +68,7 @@ class TestContractAugment(ContractSuite):
     cases = (
         case(RandomFlip(p_horizontal=1.0, p_vertical=0.0), small_tile),
         case(RandomRotate90(p=1.0, seed=0), small_tile),
-        case(RandomRotate90(p=1.0, seed=1), small_tile),
-        case(RandomRotate90(p=1.0, seed=2), small_tile),
+        case(RandomRotate90(p=1.0, seed=8), small_tile),
         case(RandomCrop((3, 2)), small_tile),
         case(RandomShift((5, 9), seed=1), small_tile),
         case(BrightnessJitter(per_band=True), small_tile),
@@ -78,7 +77,6 @@ class TestContractAugment(ContractSuite):
         case(ContrastJitter(centre=0.2), small_tile),
         case(BandJitter(), small_tile),
         case(BandDropout(1.0), small_tile),
-        case(BandDropout(1.0, value=1.0), small_tile),
         case(GaussianNoise(0.02), small_tile, skip=OWN),
         case(
             SpeckleNoise(3),

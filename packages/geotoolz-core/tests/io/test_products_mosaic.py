@@ -190,7 +190,7 @@ def test_numbers_that_gdal_would_round_are_refused(tmp_path):
     build_mosaic([path], tmp_path / "plain.vrt")
     np.testing.assert_array_equal(open_tile(tmp_path / "plain.vrt").v, exact)
     path = write(tmp_path / "holes.tif", exact, nodata=0)
-    with pytest.raises(TileError, match="int64.*double precision"):
+    with pytest.raises(TileError, match=r"int64.*double precision"):
         build_mosaic([path], tmp_path / "holes.vrt")
 
 

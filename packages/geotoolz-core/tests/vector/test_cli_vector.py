@@ -6,11 +6,11 @@ import geopandas
 import pandas as pd
 import pytest
 
+from geotoolz._cli._vector import main
 from geotoolz.core import geobox_of
 from geotoolz.core.testing import simulate_scene
 from geotoolz.io import open_tile, write_tile
 from geotoolz.vector import point_series, sample_training, zonal_statistics
-from geotoolz.vector._cli import main
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from ._tile_log import TileLog, tile_log
 if TYPE_CHECKING:
     from geotoolz.core import Operator
 
+    from ._compute import Made
+
 __all__ = ["TileResult", "TileTask", "run_tile"]
 
 _log = logging.getLogger("geotoolz.batch")
@@ -137,16 +139,7 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     clock = _Clock()
     made = compute_tile(_pipeline(task.pipeline), task, clock)
     statistics = _json_able(made.statistics)
-    failed = [str(text) for text in made.tile.attrs.get(QC_FAILED, ())]
-    for text in failed:
-        log.say("WARNING", f"tagged: {text}")
-        log.warnings.append(f"tagged: {text}")
-    facts: dict[str, Any] = {
-        "valid_share": made.valid_share,
-        "masked_share": made.masked_share,
-        "statistics": statistics,
-    }
-    facts[QC_FAILED] = failed
+    facts = _facts(made, statistics, log)
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
         with typed(layout.out):
             bands = made.write(layout.out, staged)
@@ -164,7 +157,7 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
                 key=task.key,
                 config_hash=task.config_hash,
                 stamps=task.stamps,
-                facts={k: v for k, v in facts.items() if v} | {"warnings": log.warnings},
+                facts=facts,
                 source=task.source if isinstance(task.source, str) else "",
                 bands=bands,
                 pipeline=split(_pipeline(task.pipeline))[0],
@@ -183,6 +176,21 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
         made.masked_share,
         statistics,
     )
+
+
+def _facts(made: Made, statistics: Mapping[str, Any], log: TileLog) -> dict[str, Any]:
+    """Return what the item says of the run; failed assertions that only tag are warnings too."""
+    failed = [str(text) for text in made.tile.attrs.get(QC_FAILED, ())]
+    for text in failed:
+        log.say("WARNING", f"tagged: {text}")
+        log.warnings.append(f"tagged: {text}")
+    facts: dict[str, Any] = {
+        "valid_share": made.valid_share,
+        "masked_share": made.masked_share,
+        "statistics": statistics,
+        QC_FAILED: failed,
+    }
+    return {name: value for name, value in facts.items() if value} | {"warnings": log.warnings}
 
 
 class _Clock:

@@ -86,6 +86,10 @@ def _generator() -> type[GenerateJsonSchema]:
             """No text holds a function: nothing is valid."""
             return {"not": {}}
 
+        def encode_default(self, dft: Any) -> Any:
+            """Write an operator that is the default of a field as its config."""
+            return dft.config() if isinstance(dft, Operator) else super().encode_default(dft)
+
     return Generator
 
 

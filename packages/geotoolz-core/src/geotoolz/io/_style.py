@@ -131,7 +131,7 @@ def _measured(path: Path, index: int, band: Painted) -> Limits:
     """Return percentiles of a sample of the file; an overview is read where there is one."""
     import rasterio
 
-    with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path) as raster:
+    with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_CACHEMAX=16 * 2**20), rasterio.open(path) as raster:
         shape = tuple(min(size, _SAMPLE) for size in (raster.height, raster.width))
         pixels = raster.read(index, out_shape=shape).astype(np.float64)
     keep = np.isfinite(pixels)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from geotoolz.augment._arrays import OnArrays
 from geotoolz.augment._clouds import SimulatedClouds
 from geotoolz.augment._compose import Compose
+from geotoolz.augment._cut_mix import CutMix
 from geotoolz.augment._draws import DRAW_ATTR, with_draw
 from geotoolz.augment._dropout import BandDropout
 from geotoolz.augment._haze import AtmosphericHaze
 from geotoolz.augment._jitter import BandJitter, BrightnessJitter, ContrastJitter
-from geotoolz.augment._mix import CutMix, MixUp
+from geotoolz.augment._mix_up import MixUp
 from geotoolz.augment._noise import GaussianNoise, SpeckleNoise
 from geotoolz.augment._shift import RandomCrop, RandomShift
 from geotoolz.augment._sun import SunAngleJitter

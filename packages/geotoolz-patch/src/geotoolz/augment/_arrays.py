@@ -72,6 +72,20 @@ class OnArrays:
         attrs = {**self.like.attrs, DRAW_ATTR: draw_name(epoch, chip)}
         program = compile(self.operator, self.like.evolve(self.like.variables, attrs))
         program.refuse_unfrozen("OnArrays")
+        held = self._held(arrays)
+
+        def fetch(slot: int, extent: Extent) -> Array:
+            return extent.of(held[program.sources[slot][1]])
+
+        made, _ = compute(program, fetch)
+        (state,) = program.states.values()
+        return {
+            name: arrays[program.sources[slot][1]] if slot in program.sources else made[slot]
+            for name, slot in state.slots.items()
+        }
+
+    def _held(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the arrays so that no kernel can write into them; raise for a chip that is not alike."""
         held: dict[str, Array] = {}
         for name, spec in self.like.variables.items():
             shape = tuple(self.like.sizes[dim] for dim in spec.dims)
@@ -83,16 +97,7 @@ class OnArrays:
                 )
             held[name] = view = found.view()
             view.flags.writeable = False
-
-        def fetch(slot: int, extent: Extent) -> Array:
-            return extent.of(held[program.sources[slot][1]])
-
-        made, _ = compute(program, fetch)
-        (state,) = program.states.values()
-        return {
-            name: arrays[program.sources[slot][1]] if slot in program.sources else made[slot]
-            for name, slot in state.slots.items()
-        }
+        return held
 
     def stack(
         self, arrays: Mapping[str, Array], bands: Iterable[str], *, epoch: int = 0, chip: int | str = 0

@@ -130,9 +130,9 @@ def check_span(
 ) -> None:
     """Raise for a range that is none, or that leaves what makes sense."""
     first, last = span
-    if math.isfinite(first) and math.isfinite(last) and low <= first <= last <= high:
-        if first > 0 or not positive:
-            return
+    in_order = math.isfinite(first) and math.isfinite(last) and low <= first <= last <= high
+    if in_order and (first > 0 or not positive):
+        return
     limits = f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
     if not math.isfinite(low):
         limits = "finite numbers"
