@@ -36,7 +36,7 @@ class EmptyPeriodWarning(UserWarning):
 
 
 def monthly_composite(
-    catalog: GeoCatalog,
+    catalog: GeoCatalog | str | os.PathLike[str],
     aoi: Any,
     resolution: float | None = None,
     reducer: str | Composite = "median",
@@ -64,8 +64,9 @@ def monthly_composite(
 
     Parameters
     ----------
-    catalog : GeoCatalog
-        The scenes; select dates and clouds with `query` and `filter` first.
+    catalog : GeoCatalog or path
+        The scenes (a folder of scenes, or a saved catalog); select dates and clouds with `query` and
+        `filter` first.
     aoi : tuple, geometry, GeoDataFrame or GeoBox
         The area, as `stack_grid` takes it. A GeoBox without `resolution` is the grid itself.
     resolution : float, optional
@@ -122,6 +123,8 @@ def monthly_composite(
 
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ParameterError(f"threads={threads!r}", expected="1 or more")
+    if isinstance(catalog, str | os.PathLike):
+        catalog = _opened(Path(catalog))
     grid = _grid(catalog, aoi, resolution, crs)
     recipe = recipe_of(catalog, grid, bands, mask, composite_of(reducer), min_obs, sign)
     reader = open_stack(catalog, grid, recipe.reads, groupby=groupby, sign=sign)
@@ -130,6 +133,12 @@ def monthly_composite(
     if out is None:
         return _in_memory(recipe, reader, periods, count)
     return _written(recipe, reader, periods, count, _sink(out, recipe))
+
+
+def _opened(path: Path) -> GeoCatalog:
+    from geotoolz.catalog import GeoCatalog
+
+    return GeoCatalog.open(path) if path.suffix == ".parquet" else GeoCatalog.build(path)
 
 
 def _grid(catalog: GeoCatalog, aoi: Any, resolution: float | None, crs: Any) -> GeoBox:

@@ -55,7 +55,7 @@ def run_windows(job: Job, reader: StackReader, output: Output, windows: list[Ext
         How many at a time.
     """
     from geotoolz.io import close_handles
-    from geotoolz.io._gdal import block_cache
+    from geotoolz.io._block_cache import block_cache
 
     names = {slot: name for slot, (_, name) in job.program.sources.items()}
 

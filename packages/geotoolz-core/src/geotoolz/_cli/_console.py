@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ def told(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """Print a result as JSON."""
-    typer.echo(json.dumps(value, indent=1, default=str, ensure_ascii=False))
+    typer.echo(json.dumps(_plain(value), indent=1, default=str, ensure_ascii=False))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -64,3 +65,14 @@ def _rich_table(headers: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     for row in cells:
         shown.add_row(*(Text(text, overflow="fold") for text in row))
     Console().print(shown)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with NaN and infinity as text, as STAC writes them: JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": "inf", "-inf": "-inf"}.get(str(value), "nan")
+    return value

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core._errors import GeotoolzError, WriteError
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import reason_of
 from geotoolz.io._style import SUFFIX, Painted, is_ours, style_of
 from geotoolz.io._vrt import Layer, vrt_of
@@ -255,7 +256,8 @@ def _check_file(path: Path, layers: Sequence[Layer]) -> None:
     import rasterio
     from rasterio.windows import Window
 
-    with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_CACHEMAX=16 * 2**20), rasterio.open(path) as raster:
+    one = rasterio.Env(GDAL_NUM_THREADS="1")
+    with one, block_cache(16 * 2**20, firm=False), rasterio.open(path) as raster:
         height, width = layers[0].pixels.shape
         if (raster.height, raster.width, raster.count) != (height, width, len(layers)):
             raise WriteError(f"{path} has {raster.count} × {raster.shape} pixels after writing")

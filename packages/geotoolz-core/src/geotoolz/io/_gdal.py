@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from affine import Affine
 
 from geotoolz.core._errors import ReadError
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import fix_of, reason_of
 from geotoolz.io._sign import Signer, redacted, signed
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 
 _CACHE = 64 * 2**20  # bytes of decoded blocks that GDAL keeps; a row of Sentinel-2 blocks with all bands fits
-_held = 0  # how many `block_cache` are in force
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
 _filters = threading.Lock()  # warning filters belong to the process, not to a thread
@@ -91,30 +91,7 @@ def gdal_options(path: str) -> dict[str, Any]:
         "GDAL_HTTP_CONNECTTIMEOUT": 15,
     }
     own = getattr(_local, "options", {})
-    if _held == 0 and not own:
-        # rasterio hands this number to GDAL as bytes, whatever GDAL's own documentation says of megabytes
-        wanted["GDAL_CACHEMAX"] = _CACHE
     return {**{key: value for key, value in wanted.items() if key not in os.environ}, **own}
-
-
-@contextmanager
-def block_cache(size: int) -> Iterator[None]:
-    """Give GDAL a block cache of a size, and leave it alone until the end; then it is as it was.
-
-    The cache is one for all threads. `opened` sets it for a read, but not while this is in force: two
-    threads that set and restore it would leave it anywhere.
-    """
-    from rasterio.env import Env
-
-    global _held  # noqa: PLW0603 - the cache belongs to the process
-    with _filters:
-        _held += 1
-    try:
-        with Env(GDAL_CACHEMAX=size):
-            yield
-    finally:
-        with _filters:
-            _held -= 1
 
 
 @contextmanager
@@ -208,7 +185,7 @@ def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
     handles = _handles()
     sign = sign if is_remote(path) else None
     key = path if sign is None else (path, id(sign))
-    with Env(**gdal_options(path)):
+    with Env(**gdal_options(path)), block_cache(_CACHE, firm=False):
         try:
             kept = handles.get(key)
             if kept is None or kept[0] != stamp:

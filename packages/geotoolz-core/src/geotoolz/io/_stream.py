@@ -11,7 +11,7 @@ from typing import Any
 from geotoolz.core import Operator, Sink
 from geotoolz.core._memory import Watch, give_back
 from geotoolz.core._stream import Clock
-from geotoolz.io._gdal import block_cache
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._stream_plan import READ_CACHE, StreamPlan
 from geotoolz.io._stream_setup import Progress, Stream
 

@@ -24,7 +24,7 @@ from geotoolz.core._memory import give_back, parse_bytes, resident
 from geotoolz.core._run import _check_window, _extents, decide
 from geotoolz.core._stream import Clock, Pass, job_inputs, visit
 from geotoolz.core._threads import cpus
-from geotoolz.io._gdal import block_cache
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._reader import SceneReader, open_scene
 from geotoolz.io._readers import OpenScene
 from geotoolz.io._stream_cog import CogStream

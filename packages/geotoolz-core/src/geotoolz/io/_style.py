@@ -12,6 +12,7 @@ import numpy as np
 
 from geotoolz.core._quantity import is_flags
 from geotoolz.core._specs import VarSpec
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._classes import class_legend
 from geotoolz.io._legend_xml import holds_palette
 from geotoolz.io._qml import MARK, Limits, multiband, paletted, pseudocolor
@@ -131,7 +132,8 @@ def _measured(path: Path, index: int, band: Painted) -> Limits:
     """Return percentiles of a sample of the file; an overview is read where there is one."""
     import rasterio
 
-    with rasterio.Env(GDAL_NUM_THREADS="1", GDAL_CACHEMAX=16 * 2**20), rasterio.open(path) as raster:
+    one = rasterio.Env(GDAL_NUM_THREADS="1")
+    with one, block_cache(16 * 2**20, firm=False), rasterio.open(path) as raster:
         shape = tuple(min(size, _SAMPLE) for size in (raster.height, raster.width))
         pixels = raster.read(index, out_shape=shape).astype(np.float64)
     keep = np.isfinite(pixels)

@@ -165,6 +165,12 @@ class View:
         measured: bool,
         who: str,
     ) -> None:
+        if op is not None and not isinstance(op, Operator):
+            raise ParameterError(
+                f"op={op!r}",
+                expected="an operator or a pipeline",
+                fix="load a pipeline file with geotoolz.load(…)",
+            )
         body = _body(op)
         whole = compile(body, tile.spec)
         if len(whole.states) != 1 or len(whole.inputs_spec) != 1:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geotoolz.core import Extent, MissingDependencyError, Operator, ParameterError, nearest
+from geotoolz.io import AreaWarning
 from geotoolz.vector._features import area_of, columns_of, nowhere_near, shapes_in, zones_of
 from geotoolz.vector._view import OpenTile, View, is_catalog, open_tiles, pixel_extent
 
@@ -83,6 +85,11 @@ def zonal_statistics(
         If no zone touches the tile, or no scene of the catalog.
     MissingDependencyError
         If exactextract is not installed.
+
+    Warns
+    -----
+    AreaWarning
+        If some zones lie on no scene: they have no row.
 
     Notes
     -----
@@ -271,6 +278,7 @@ def _table(frame: gpd.GeoDataFrame, kept: list[str], parts: list[dict[str, Any]]
             body = pd.concat([head, table.reset_index(drop=True)], axis=1)
             rows.append(geopandas.GeoDataFrame(body, geometry=own.geometry.to_numpy(), crs=frame.crs))
     out = pd.concat(rows, ignore_index=True)
+    _say_missing(frame, out["zone"])
     return geopandas.GeoDataFrame(out, geometry="geometry", crs=frame.crs)
 
 
@@ -280,3 +288,15 @@ def grid_bounds(grid: GeoBox, extent: Extent) -> tuple[float, float, float, floa
     x = sorted((a.c + a.a * extent.x0, a.c + a.a * extent.x1))
     y = sorted((a.f + a.e * extent.y0, a.f + a.e * extent.y1))
     return (x[0], y[0], x[1], y[1])
+
+
+def _say_missing(frame: gpd.GeoDataFrame, found: Any) -> None:
+    """Warn of zones that have no row: one that was mistyped is not to vanish among hundreds."""
+    missing = frame.index.difference(found.unique())
+    if len(missing):
+        named = ", ".join(str(zone) for zone in missing[:5]) + (", …" if len(missing) > 5 else "")
+        warnings.warn(
+            f"{len(missing)} of {len(frame)} zones lie on no scene and have no row: {named}",
+            AreaWarning,
+            stacklevel=3,
+        )

@@ -55,8 +55,7 @@ class OnArrays:
         Parameters
         ----------
         arrays : mapping of str to array
-            The chip's variables. They are not changed; a variable that no step touches is returned as it
-            is.
+            The chip's variables. They are not changed, and what is returned shares no memory with them.
         epoch, chip : int
             Which draw, as for `with_draw`.
 
@@ -80,7 +79,7 @@ class OnArrays:
         made, _ = compute(program, fetch)
         (state,) = program.states.values()
         return {
-            name: arrays[program.sources[slot][1]] if slot in program.sources else made[slot]
+            name: arrays[program.sources[slot][1]].copy() if slot in program.sources else made[slot]
             for name, slot in state.slots.items()
         }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from geotoolz.core import Extent, ParameterError, TileSpec
 from geotoolz.io import WriteCOG, WriteZarr
-from geotoolz.io._gdal import block_cache
+from geotoolz.io._block_cache import block_cache
 from geotoolz.io._stream_cog import CogStream
 from geotoolz.io._stream_zarr import ZarrStream
 from geotoolz.patch._source import Array

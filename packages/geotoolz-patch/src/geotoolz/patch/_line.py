@@ -86,7 +86,8 @@ def regular_line(length: int, size: int, stride: int, boundary: Boundary, axis: 
             fix='another size or stride, or boundary="reflect"',
         )
     following = full[-1] + stride if full else 0
-    return Line(length, size, (*full, following) if not full or full[-1] + size < length else full)
+    more = following < length and (not full or full[-1] + size < length)
+    return Line(length, size, (*full, following) if more else full)
 
 
 @dataclass(frozen=True)

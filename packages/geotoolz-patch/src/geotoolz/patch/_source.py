@@ -68,7 +68,9 @@ class DatasetSource:
                 )
             data = ds.variables[name]._data
             if isinstance(data, np.ndarray):
-                self._held[name] = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+                held = data.view() if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+                held.flags.writeable = False  # chips overlap: who wrote into one would write into others
+                self._held[name] = held
 
     @property
     def held(self) -> dict[str, Array]:
@@ -83,7 +85,7 @@ class DatasetSource:
     def arrays(
         self, names: Iterable[str] | None = None, rows: slice = _ALL, cols: slice = _ALL
     ) -> dict[str, Array]:
-        """Return a window of some variables; views of what is in memory."""
+        """Return a window of some variables; of what is in memory views that cannot be written to."""
         found: dict[str, Array] = {}
         lazy: dict[str, Any] = {}
         for name in self.spec.variables if names is None else names:
