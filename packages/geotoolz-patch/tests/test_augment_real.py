@@ -21,13 +21,14 @@ from geotoolz.augment import (
 )
 from geotoolz.core import geobox_of
 from geotoolz.core.testing import data_path
-from geotoolz.io import MetadataWarning
+from geotoolz.io import MetadataWarning, forget_notices
 
 
 @pytest.fixture(scope="module")
 def scene():
     """Return a Sentinel-2 scene with three bands and its classes."""
     folder = data_path("s2_l2a_33TWL_croatia/S2B_33TWL_20230820_0_L2A")
+    forget_notices()  # said once per process: another test may have heard it
     with pytest.warns(MetadataWarning, match="no georeference"):
         return gz.open_tile(folder, bands=["blue", "red", "nir", "scl"])
 
