@@ -80,3 +80,17 @@ def test_another_missing_module_is_not_hidden(tmp_path, monkeypatch):
 def test_a_misspelt_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Sequental'"):
         _ = geotoolz.Sequental
+
+
+def test_pipelines_without_pixels_need_no_xarray():
+    """Loading, hashing and comparing with a journal: xarray and pandas alone would take seconds."""
+    code = (
+        "import sys; from geotoolz.batch import CatalogPipeline; "
+        "from geotoolz.core import Sequential, config_hash; "
+        "from geotoolz.io import WriteCOG; from geotoolz.radiometry import SelectBands; "
+        "config_hash(Sequential([SelectBands(('red',)), WriteCOG('{item_id}.tif')])); "
+        "heavy = {'xarray', 'pandas', 'rasterio', 'pyproj', 'numba', 'scipy', 'dask', 'geopandas'}; "
+        "print('loaded', sorted(heavy & set(sys.modules)))"
+    )
+    done = run_python(code)
+    assert done.stdout.strip() == "loaded []", done.stdout + done.stderr

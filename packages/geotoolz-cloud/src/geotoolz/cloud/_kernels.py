@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import kernel, pixelwise
+from geotoolz.core import choose, kernel, pixelwise
 
 
 @pixelwise(np.bool_)
@@ -42,7 +42,7 @@ def to_codes(out: Any, values: Any, top: Any, empty: Any) -> None:
 def fill_where(out: Any, values: Any, mask: Any, fill: Any) -> None:
     """Write `fill` where the mask is set, the value elsewhere."""
     for i in range(out.size):
-        out[i] = fill if mask[i] else values[i]
+        out[i] = choose(mask[i], fill, values[i])
 
 
 @kernel

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from geotoolz.temporal._bin_kernels import as_bins, contiguous, float_type
-from geotoolz.temporal._spectral_kernels import gather, medoids, weiszfeld
 
 _BUFFER_BYTES = 1 << 20
 _LANES = 16
@@ -17,6 +16,8 @@ _LANES = 16
 
 def _pieces(bands: tuple[Any, ...], nodata: tuple[Any, ...], treat: Callable[[Any, int, int], None]) -> None:
     """Hand the spectra of some rows at a time to `treat`, with the first row and the one after the last."""
+    from geotoolz.temporal._spectral_kernels import gather
+
     bands = tuple(contiguous(band) for band in bands)
     dates, height, width = bands[0].shape
     dtype = np.result_type(*(float_type(band.dtype) for band in bands))
@@ -36,6 +37,8 @@ def geometric_medians(*arguments: Any) -> tuple[Any, ...]:
 
     The arguments are the bands, then no-data values, bins, `flat`, data types, tolerance and rounds.
     """
+    from geotoolz.temporal._spectral_kernels import weiszfeld
+
     *bands, nodata, bins, flat, dtypes, tolerance, rounds = arguments
     shape = (len(bins), *bands[0].shape[1:])
     out = tuple(np.empty(shape, dtype) for dtype in dtypes)
@@ -59,6 +62,8 @@ def medoid_dates(*arguments: Any) -> tuple[Any, Any]:
     The arguments are the bands, then no-data values, bins, `flat` and the order of the dates, of which
     the first of equal ones is taken; the dates keep their bins.
     """
+    from geotoolz.temporal._spectral_kernels import medoids
+
     *bands, nodata, bins, flat, order = arguments
     shape = (len(bins), *bands[0].shape[1:])
     index, count = np.empty(shape, np.int16), np.empty(shape, np.uint16)

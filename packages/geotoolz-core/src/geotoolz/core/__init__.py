@@ -6,6 +6,7 @@ from geotoolz.core._as_tile import TileChangedWarning, as_tile
 from geotoolz.core._branch import Branch
 from geotoolz.core._builder import Builder, State
 from geotoolz.core._check import Finding, check
+from geotoolz.core._choose import choose
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program, compile
 from geotoolz.core._config import from_config, to_config
 from geotoolz.core._coord import Coord
@@ -149,6 +150,7 @@ __all__ = [
     "as_array",
     "as_tile",
     "check",
+    "choose",
     "chosen_bands",
     "compile",
     "config_hash",

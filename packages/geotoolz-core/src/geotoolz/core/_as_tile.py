@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._errors import TileError
 from geotoolz.core._grid import GRID_MAPPING, crs_label, geobox_of, grid_label, spatial_coords
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
 from geotoolz.core._errors import ParameterError, TileError
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import TileOperator
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._specs import VarSpec

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import xarray as xr
-
 from geotoolz.core._builder import State
 from geotoolz.core._compile import CONFIG_HASH_ATTR, Program
 from geotoolz.core._errors import TileError
 from geotoolz.core._grid import GRID_MAPPING, spatial_coords
+from geotoolz.core._lazy import xr
 
 
 def build_dataset(

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import xarray as xr
-
 from geotoolz.core._compile import compile
 from geotoolz.core._config import unconfigurable
 from geotoolz.core._errors import GeotoolzError
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._specs import TileSpec
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._errors import TileError
+from geotoolz.core._lazy import xr
 
 SPATIAL = ("y", "x")
 

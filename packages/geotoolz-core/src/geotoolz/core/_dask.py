@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._build import build_dataset
 from geotoolz.core._compile import compile
@@ -14,6 +13,7 @@ from geotoolz.core._errors import ExecutorError, MissingDependencyError
 from geotoolz.core._execute import Job, native, run_window
 from geotoolz.core._extent import Extent
 from geotoolz.core._footprint import ALL
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._run import _named, _new_states, _spec, decide, merge_states
 

@@ -144,7 +144,8 @@ def run_window(
 
     def get(slot: int) -> Array:
         if slot not in live:
-            live[slot] = fetch(slot, extent if needed is None else needed[slot])
+            array = fetch(slot, extent if needed is None else needed[slot])
+            live[slot] = array if needed is not None or scratch is None else scratch.contiguous(array)
         return live[slot]
 
     for index, step in enumerate(job.instructions):

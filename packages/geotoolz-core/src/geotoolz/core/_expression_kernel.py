@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geotoolz.core._choose import choose, teach_choose
 from geotoolz.core._expression import Expression
 from geotoolz.core._expression_source import layout, source_of
 from geotoolz.core._jit import _OPTIONS, PixelKernel, _interpreted, flat_view
@@ -37,13 +38,14 @@ class ExpressionKernel(PixelKernel):
         from geotoolz.core import _expression_math as functions
 
         space: dict[str, Any] = {"np": np, "NAN": np.nan, "__builtins__": {}}
-        space.update(abs=abs, range=range)
+        space.update(abs=abs, range=range, choose=choose)
         space.update({name: getattr(functions, name) for name in ("exp", "log", "power", "cbrt")})
         # the source holds names and numbers that were written here, nothing of the user's text
         exec(compile(self.source, "<formula>", "exec"), space)
         loop: Callable[..., Any] = space["loop"]
         if vars(config).get("DISABLE_JIT"):
             return _interpreted(loop)
+        teach_choose()
         built: Callable[..., Any] = numba.njit(**_OPTIONS)(loop)
         return built
 

@@ -18,6 +18,7 @@ import numpy as np
 from numba.core import config
 from numba.extending import intrinsic
 
+from geotoolz.core._choose import choose, teach_choose
 from geotoolz.core._jit import _OPTIONS, _cached
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,7 @@ def inlined(fn: F) -> F:
     """Compile a function into the loops that call it: a call would keep them from vector instructions."""
     if vars(config).get("DISABLE_JIT"):
         return fn
+    teach_choose()
     built: F = _cached(numba.njit, fn, {**_OPTIONS, "forceinline": True})
     return built
 
@@ -85,24 +87,24 @@ def exp(x: Any) -> Any:
     bits = np.float64(shifted).view(np.int64)
     scale = np.int64((bits - np.int64(0x4338000000000000) + np.int64(1023)) << np.int64(52)).view(np.float64)
     value: Any = p * scale
-    value = 0.0 if x < -708.0 else value
-    value = np.inf if x > 709.0 else value
-    return _NAN if x != x else value
+    value = choose(x < -708.0, 0.0, value)
+    value = choose(x > 709.0, np.inf, value)
+    return choose(x != x, _NAN, value)
 
 
 @inlined
 def log(x: Any) -> Any:
     """Return the natural logarithm; NaN where x is not positive and finite."""
     fine = (x > 0.0) & (x < np.inf)
-    y = np.float64(x if fine else 1.0)
+    y = np.float64(choose(fine, x, 1.0))
     bits = y.view(np.int64)
     exponent = np.int64((bits >> np.int64(52)) | _BITS52).view(np.float64)
     exponent = exponent - _TWO52 - 1023.0
     low = np.int64((bits & np.int64(0x000FFFFFFFFFFFFF)) | np.int64(0x3FF0000000000000))
     m = low.view(np.float64)
     above = m > 1.4142135623730951
-    m = 0.5 * m if above else m
-    exponent = exponent + 1.0 if above else exponent
+    m = choose(above, 0.5 * m, m)
+    exponent = choose(above, exponent + 1.0, exponent)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
     # 2 · artanh(s)
@@ -114,21 +116,21 @@ def log(x: Any) -> Any:
     p = fma(p, z, _THIRD)
     twice = 2.0 * s
     value = fma(exponent, _LN2_HIGH, fma(exponent, _LN2_LOW, fma(twice * z, p, twice)))
-    return value if fine else _NAN
+    return choose(fine, value, _NAN)
 
 
 @inlined
 def power(x: Any, exponent: Any) -> Any:
     """Return x to a positive power that is no integer; NaN where x is negative."""
     value = exp(exponent * log(x))
-    return 0.0 if x == 0.0 else value
+    return choose(x == 0.0, 0.0, value)
 
 
 @inlined
 def cbrt(x: Any) -> Any:
     """Return the cube root; NaN where x is negative, as powers of 1/3 have it."""
     fine = (x > 0.0) & (x < np.inf)
-    y = np.float64(x if fine else 1.0)
+    y = np.float64(choose(fine, x, 1.0))
     # a third of the exponent, in the high bits, begins the iteration of y^(-1/3), which needs no division
     high = np.int64((y.view(np.int64) >> np.int64(32)) | _BITS52).view(np.float64) - _TWO52
     guess = np.float64(_CBRT - high * _THIRD + _TWO52).view(np.int64) << np.int64(32)
@@ -138,5 +140,5 @@ def cbrt(x: Any) -> Any:
     r = r * fma(y * r, r * r * -_THIRD, 4.0 * _THIRD)
     r = r * fma(y * r, r * r * -_THIRD, 4.0 * _THIRD)
     value: Any = y * r * r
-    value = 0.0 if x == 0.0 else value
-    return value if fine | (x == 0.0) else _NAN
+    value = choose(x == 0.0, 0.0, value)
+    return choose(fine | (x == 0.0), value, _NAN)

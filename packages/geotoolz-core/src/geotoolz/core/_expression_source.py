@@ -142,15 +142,15 @@ class _Writer:
         if kind == "not":
             return self.assign(f"{terms[0]} == False", *terms)
         if kind == "where":
-            chosen = self.assign(f"{terms[1]} if {terms[0]} else {terms[2]}", *terms)
+            chosen = self.assign(f"choose({terms[0]}, {terms[1]}, {terms[2]})", *terms)
             compared = list(dict.fromkeys(self.term(part) for part in _compared(tree[1]) if part[0] != "num"))
             unknown = " | ".join(f"({term} != {term})" for term in compared) or "False"
-            return self.assign(f"NAN if {unknown} else {chosen}", chosen, *compared)
+            return self.assign(f"choose({unknown}, NAN, {chosen})", chosen, *compared)
         if kind in ("min", "max"):
             a, b = terms
             sign = "<" if kind == "min" else ">"
             # NaN in either is NaN
-            return self.assign(f"{a} if ({a} {sign} {b}) | ({a} != {a}) else {b}", a, b)
+            return self.assign(f"choose(({a} {sign} {b}) | ({a} != {a}), {a}, {b})", a, b)
         if kind == "log10":
             return self.assign(f"log({terms[0]}) * 0.4342944819032518", *terms)
         function = {"sqrt": "np.sqrt", "abs": "abs"}.get(kind, kind)
@@ -160,7 +160,7 @@ class _Writer:
         if below.startswith("(") and below != "(0.0)":
             return self.assign(f"{above} / {below}", above, below)
         ratio = self.assign(f"{above} / np.float64({below})", above, below)
-        return self.assign(f"NAN if {below} == 0.0 else {ratio}", ratio, below)
+        return self.assign(f"choose({below} == 0.0, NAN, {ratio})", ratio, below)
 
     def power(self, base: str, exponent: float) -> str:
         if exponent < 0:
@@ -196,7 +196,7 @@ def source_of(plan: Layout) -> str:
     bands = {name: f"x{i}" for i, name in enumerate(plan.bands)}
     writer = _Writer(bands, {name: f"c{i}" for i, name in enumerate(plan.constants)})
     for i in range(width):
-        writer.lines += [f"x{i} = np.float64(a{i}[i])", f"x{i} = NAN if a{i}[i] == n{i} else x{i}"]
+        writer.lines += [f"x{i} = np.float64(a{i}[i])", f"x{i} = choose(a{i}[i] == n{i}, NAN, x{i})"]
     for number, tree in enumerate(plan.trees):
         _write_output(writer, number, tree)
     body = [*writer.before, "for i in range(out0.size):", *_indented(writer.lines)]
@@ -209,11 +209,11 @@ def _write_output(writer: _Writer, number: int, tree: Tree) -> None:
     if _chooses(tree):  # what is not chosen would not count, and its no-data would be lost
         used = [writer.bands[name] for name in dict.fromkeys(names_in(tree)) if name in writer.bands]
         gone = " | ".join(f"({x} != {x})" for x in used) or "False"
-        writer.lines.append(f"g{number} = NAN if {gone} else {result}")
+        writer.lines.append(f"g{number} = choose({gone}, NAN, {result})")
         result = f"g{number}"
     writer.lines.append(f"r{number} = np.float64({result})")
     # infinite values are what divisions by almost nothing, and infinite bands, leave
-    writer.lines.append(f"r{number} = r{number} if abs(r{number}) <= {_LARGEST!r} else NAN")
+    writer.lines.append(f"r{number} = choose(abs(r{number}) <= {_LARGEST!r}, r{number}, NAN)")
     writer.lines.append(f"out{number}[i] = np.float32(r{number})")
 
 

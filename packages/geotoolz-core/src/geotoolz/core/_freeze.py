@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._builder import Reduction, Unfrozen
 from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import TileError
 from geotoolz.core._execute import Fetch, Job
 from geotoolz.core._freeze_data import Opened, Opener, openers
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._reduce import not_frozen
 from geotoolz.core._specs import TileSpec

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import xarray as xr
-
 from geotoolz.core._compile import Program
 from geotoolz.core._errors import ParameterError
 from geotoolz.core._execute import Array, Fetch, native
 from geotoolz.core._extent import Extent
+from geotoolz.core._lazy import xr
 from geotoolz.core._specs import TileSpec
 
 WINDOW = (1024, 1024)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import xarray as xr
-
 from geotoolz.core._errors import ConfigError, ExecutorError
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import TileOperator
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core._coord import require_same
 from geotoolz.core._errors import GridMismatchError, ParameterError, TileError, nearest
 from geotoolz.core._extent import Extent
 from geotoolz.core._grid import grid_label
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._regrid import GridChange
 from geotoolz.core._specs import Call, Plan, TileSpec, VarSpec

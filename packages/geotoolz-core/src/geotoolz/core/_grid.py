@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import xarray as xr
 from affine import Affine
 
 from geotoolz.core._errors import GridMismatchError, TileError
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:  # odc-geo brings dask and rasterio, half a second that most plans never need
     from odc.geo.crs import CRS

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from geotoolz.core._choose import teach_choose
+
 # SVML picks other code for other vector lengths: the last elements of a block would get other bits
 # than its middle, and the cut would show in the pixels.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
@@ -52,6 +54,7 @@ class Kernel:
 
         if vars(config).get("DISABLE_JIT"):  # set at import time, unknown to type checkers
             return _interpreted(self.fn)
+        teach_choose()
         built: Callable[..., Any] = _cached(numba.njit, self.fn, _OPTIONS)
         return built
 
@@ -147,6 +150,7 @@ def compiled(fn: F) -> F:
 
     if vars(config).get("DISABLE_JIT"):
         return fn
+    teach_choose()
     built: F = _cached(numba.njit, fn, _OPTIONS)
     return built
 

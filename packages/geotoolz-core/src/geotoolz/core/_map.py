@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-import xarray as xr
-
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._specs import Plan, TileSpec
 

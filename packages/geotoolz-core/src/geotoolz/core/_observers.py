@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import xarray as xr
-
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 
 

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._errors import MissingVariableError, TileError, nearest
+from geotoolz.core._lazy import xr
 from geotoolz.core._specs import TileSpec
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import xarray as xr
-
 from geotoolz.core._errors import NotFrozenError
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import Map, TileOperator
 from geotoolz.core._operator import Operator
 from geotoolz.core._specs import Plan, TileSpec

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import xarray as xr
-
 from geotoolz.core._compile import compile
 from geotoolz.core._footprint import Footprint
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._specs import TileSpec
 

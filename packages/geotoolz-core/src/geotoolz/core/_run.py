@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._build import build_dataset
 from geotoolz.core._builder import Reduction
@@ -17,8 +16,10 @@ from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ExecutorError, ParameterError, TileError
 from geotoolz.core._execute import Array, Fetch, Job, native, run_window
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._reduce import Assertion
+from geotoolz.core._replay import Replay
 from geotoolz.core._scratch import Scratch
 from geotoolz.core._specs import TileSpec
 from geotoolz.core._threads import thread_count
@@ -34,7 +35,7 @@ _ONE_BLOCK = 65_536  # not worth a thought
 _ROWS_PER_HALO = 4  # rows that two blocks both need are computed twice: half as many as their own, at most
 _MOST_PIXELS = 1 << 24
 
-Tiles = xr.Dataset | Mapping[str, xr.Dataset]
+Tiles: TypeAlias = "xr.Dataset | Mapping[str, xr.Dataset]"
 
 
 @dataclass(frozen=True)
@@ -325,9 +326,10 @@ def _compute_shape(
     outputs = {slot: _allocate(job, slot) for slot in job.wanted}
 
     def work(mine: Iterable[Extent]) -> list[Any]:
-        states, scratch = _new_states(job, previous), Scratch()
+        states, scratch, replay = _new_states(job, previous), Scratch(), Replay.of(job)
         for extent in mine:
-            run_window(job, fetch, extent, states, outputs, scratch)
+            if replay is None or not replay.run(fetch, extent, states, outputs):
+                run_window(job, fetch, extent, states, outputs, scratch)
         return states
 
     if len(shares) == 1:

@@ -32,16 +32,26 @@ class Scratch:
         free = self._free.get(key)
         return free.pop() if free else np.empty(shape, dtype)
 
+    def contiguous(self, array: Array) -> Array:
+        """Return an array's pixels in one piece, read-only; copied once, not by every kernel."""
+        if array.flags.c_contiguous:
+            return array
+        copied = self.take(array.shape, array.dtype)
+        copied[...] = array
+        copied.flags.writeable = False
+        return copied
+
     def give(self, array: Array) -> None:
         """Take an array back, unless somebody else still holds it or a view of it.
 
         An array that was not taken here (a window as it was read) is kept in the place of one that was, and
         let go otherwise: whoever reads a scene in strips gives a new one with every strip.
         """
-        if sys.getrefcount(array) > _ALONE or array.base is not None or not array.flags.writeable:
+        if sys.getrefcount(array) > _ALONE or not array.flags.owndata:
             return
         key = (array.shape, array.dtype.char)
         lent = self._lent.get(key, 0)
         if lent:
             self._lent[key] = lent - 1
+            array.flags.writeable = True  # its pixels are its own
             self._free.setdefault(key, []).append(array)

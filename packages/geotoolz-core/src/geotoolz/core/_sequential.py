@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core._errors import ParameterError
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import TileOperator
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._sink import Sink

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import xarray as xr
-
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import TileOperator
 from geotoolz.core._specs import TileSpec
 

@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._coord import Coord, changed_coords, coords_of
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._footprint import POINT, Footprint
 from geotoolz.core._grid import geobox_of
+from geotoolz.core._lazy import xr
 from geotoolz.core._sensors import ROLES, common_name, sensor_of
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core._errors import ExecutorError, GeotoolzError
+from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._sink import Sink
 from geotoolz.core._specs import TileSpec

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
 from geotoolz.core._errors import GeotoolzError, ParameterError, TileError, nearest
+from geotoolz.core._lazy import xr
 from geotoolz.core._map import TileOperator
 from geotoolz.core._operator import Operator, join
 from geotoolz.core._specs import TileSpec

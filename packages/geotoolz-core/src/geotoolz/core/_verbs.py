@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
-import xarray as xr
+from geotoolz.core._lazy import xr
 
 P = ParamSpec("P")
 

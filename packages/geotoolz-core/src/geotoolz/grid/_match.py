@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core import MissingCRSError, OutsideError, ParameterError, TileError, TileSpec, geobox_of
 from geotoolz.core._grid import grid_label
+from geotoolz.core._lazy import xr
 from geotoolz.grid._base import Regrid
 from geotoolz.grid._target import parse_crs, warp_to
 from geotoolz.grid._warp import Method, Warp

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import flat_view, kernel, pixelwise
+from geotoolz.core import choose, flat_view, kernel, pixelwise
 
 Array = np.ndarray[Any, Any]
 
@@ -69,9 +69,9 @@ def clip(out: Any, values: Any, nodata: Any, low: Any, high: Any) -> None:
     for i in range(out.size):
         v = np.float32(values[i])
         bad = (values[i] == nodata) | (v != v) | (lowest != lowest)
-        limited = lowest if v < lowest else v
-        limited = highest if limited > highest else limited
-        out[i] = np.float32(np.nan) if bad else limited
+        limited = choose(v < lowest, lowest, v)
+        limited = choose(limited > highest, highest, limited)
+        out[i] = choose(bad, np.float32(np.nan), limited)
 
 
 @pixelwise(np.float32)
@@ -80,12 +80,13 @@ def stretch(out: Any, values: Any, nodata: Any, low: Any, high: Any, limit: Any)
     width = high - low
     # the product with the inverse is off by a unit of float64 at most, far below float32's
     inverse = np.nan if width == 0 else 1.0 / width
-    lowest, highest = (0.0, 1.0) if limit else (-np.inf, np.inf)
+    lowest, highest = (np.float32(0.0), np.float32(1.0)) if limit else (np.float32(-np.inf), np.float32(np.inf))
     for i in range(out.size):
-        r = (np.float64(values[i]) - low) * inverse
-        r = lowest if r < lowest else r
-        r = highest if r > highest else r
-        out[i] = np.float32(np.nan) if values[i] == nodata else np.float32(r)
+        # limited after rounding: it comes to the same, and float32 takes half the time
+        r = np.float32((np.float64(values[i]) - low) * inverse)
+        r = choose(r < lowest, lowest, r)
+        r = choose(r > highest, highest, r)
+        out[i] = choose(values[i] == nodata, np.float32(np.nan), r)
 
 
 @pixelwise(np.float32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import Call, Map, Plan, Role, TileSpec, chosen_bands
+from geotoolz.core._lazy import xr
 from geotoolz.viz import _kernels
 from geotoolz.viz._checks import CHANNELS, channels, check_names, refuse_picture
 from geotoolz.viz._classes import Class, check_classes, classes_of, spelt_out

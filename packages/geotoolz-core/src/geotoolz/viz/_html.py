@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import GeotoolzError, TileError, TileSpec, VarSpec
+from geotoolz.core._lazy import xr
 from geotoolz.viz._checks import unit_of
 from geotoolz.viz._legend import data_uri
 from geotoolz.viz._picture import View, choose, render

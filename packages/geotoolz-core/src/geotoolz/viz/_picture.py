@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import ParameterError, QuantityError, TileError, TileSpec, VarSpec, image_bands, is_flags
+from geotoolz.core._lazy import xr
 from geotoolz.viz import _kernels
 from geotoolz.viz._categorical import CategoricalColormap
 from geotoolz.viz._checks import CHANNELS, REFLECTANCES, check_gamma, check_limits, is_picture

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import MissingDependencyError, ParameterError, TileError, TileSpec
+from geotoolz.core._lazy import xr
 from geotoolz.viz._checks import unit_of
 from geotoolz.viz._colors import canonical_name
 from geotoolz.viz._legend import Legend

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
 from geotoolz.core import MissingDependencyError, QuantityError, TileSpec
+from geotoolz.core._lazy import xr
 from geotoolz.viz._checks import CHANNELS, is_picture
 from geotoolz.viz._colors import Array, rgba
 from geotoolz.viz._picture import View, check_size, choose, on_background, render

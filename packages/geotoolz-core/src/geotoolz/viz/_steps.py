@@ -6,10 +6,9 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import xarray as xr
-
 from geotoolz.core import Observer, Operator, Sink, run
 from geotoolz.core._draw import label
+from geotoolz.core._lazy import xr
 from geotoolz.viz._html import _TABLE, Html, head_row, picture_of, row
 
 

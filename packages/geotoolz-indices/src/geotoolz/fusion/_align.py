@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-import xarray as xr
-
 from geotoolz.core import (
     Builder,
     GeotoolzError,
@@ -20,6 +18,7 @@ from geotoolz.core import (
     TileSpec,
     nearest,
 )
+from geotoolz.core._lazy import xr
 from geotoolz.grid import MatchGrid, Regrid, Reproject
 
 Method = Literal["nearest", "bilinear", "cubic", "average", "mode"]

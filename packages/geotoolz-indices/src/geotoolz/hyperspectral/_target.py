@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import FrozenArray, ParameterError, Ref, TileError
+from geotoolz.core._lazy import xr
 from geotoolz.hyperspectral._cube import DIM, Cube, grid_label, listed, same_grid
 from geotoolz.hyperspectral._library import in_nanometres, parse_spectrum
 from geotoolz.hyperspectral._weights import gaussian, linear, spacing

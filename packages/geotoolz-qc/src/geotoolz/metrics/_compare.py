@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import xarray as xr
-
 from geotoolz.core import (
     GridMismatchError,
     MissingVariableError,
@@ -20,6 +18,7 @@ from geotoolz.core import (
     nearest,
 )
 from geotoolz.core._grid import grid_label
+from geotoolz.core._lazy import xr
 from geotoolz.core._quantity import is_flags
 from geotoolz.metrics._confusion import ConfusionMatrix
 from geotoolz.metrics._confusion_counts import ConfusionCounts

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import Plan, Reduce, Role, TileError, TileSpec, VarSpec, flat_view
+from geotoolz.core._lazy import xr
 from geotoolz.metrics import _kernels
 from geotoolz.metrics._exact import ExactSum
 
