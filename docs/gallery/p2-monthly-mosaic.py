@@ -6,9 +6,9 @@
 #
 # **Who needs this:** whoever maps a country, and not a tile.
 #
-# Install `geotoolz-core[catalog]`, `geotoolz-cloud`, `geotoolz-indices`, matplotlib, and `ray` for the last step. The
-# scenes are simulated: two tiles on either side of 18° E show the same ground where they overlap, each date under its
-# own sky. With a real search the items come from `pystac_client`; everything after that is the same.
+# Install `geotoolz-core[catalog]`, `geotoolz-cloud`, `geotoolz-indices`, matplotlib, and `geotoolz-nextgen` for the last
+# step. The scenes are simulated: two tiles on either side of 18° E show the same ground where they overlap, each date
+# under its own sky. With a real search the items come from `pystac_client`; everything after that is the same.
 
 # %%
 import tempfile
@@ -19,11 +19,10 @@ import numpy as np
 import pystac
 
 import geotoolz as gz
-from geotoolz.catalog import open_stack, stack_grid
-from geotoolz.cloud import MaskClouds
+from geotoolz.catalog import stack_grid
 from geotoolz.core.testing import simulate_scene, write_scene
 from geotoolz.indices import NDVI
-from geotoolz.temporal import Composite, monthly_composite
+from geotoolz.temporal import monthly_composite
 
 work = Path(tempfile.mkdtemp())
 common = {
@@ -71,6 +70,18 @@ print(f"pixels without one: {float((count == 0).mean()):.2%}")
 # >>> observations: 0 … 6, mean 3.1; pixels without one: 1.77%
 
 # %% [markdown]
+# ## Files and items
+#
+# With `out=` the images become files: one COG per month and variable, a STAC item per month and their collection. The
+# folder is a catalog again, which odc-stac and QGIS open as well.
+
+# %%
+paths = monthly_composite(catalog, grid, bands=["red", "nir"], out=work / "months")
+months = gz.GeoCatalog.from_folder(work / "months")
+print(len(paths), "files ·", [(row.id, str(row.start_datetime)[:10]) for row in months.iter_rows()])
+# >>> 4 files · [('2023-06_median', '2023-06-02')]
+
+# %% [markdown]
 # ## Is there a seam?
 #
 # The simulation knows the ground without sky and noise. If the zones did not fit, the image would be off along the line
@@ -107,28 +118,14 @@ plt.show()
 # %% [markdown]
 # ## The same on Ray
 #
-# A cluster gets windows of the same stack: the reader travels, pixels do not. Each task reads its own rows of all dates
-# from the files, masks and composes them. A window has the bits of the whole, so the joined rows are the image from
-# above, to the last bit.
+# `engine=` hands the windows to processes or to a Ray cluster: what a worker gets is the recipe, the paths and a window.
+# It reads that window of all dates from the files, masks and composes it. A window has the bits of the whole, so the
+# image is the one from above, to the last bit. On the command line it is `--engine ray --workers 2`.
 
 # %% needs=ray
-import ray  # noqa: E402
-
-reader = open_stack(catalog, grid, ["red", "nir", "scl"])
-pipeline = gz.Sequential([MaskClouds(), Composite("median")])
-
-
-@ray.remote
-def piece(start):
-    return pipeline(reader.read(rows=slice(start, start + 64)))
-
-
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
-pieces = ray.get([piece.remote(start) for start in range(0, grid.shape[0], 64)])
-ray.shutdown()
-joined = np.concatenate([part.red.values for part in pieces])
-print(len(pieces), "windows · equal:", np.array_equal(joined, month.red.values[0], equal_nan=True))
-# >>> 4 windows · equal: True
+clustered = monthly_composite(catalog, grid, bands=["red", "nir"], min_obs=1, engine="ray", n_workers=2)
+print("equal:", all(clustered[name].equals(month[name]) for name in month))
+# >>> equal: True
 
 # %% [markdown]
 # ## When not to use it

@@ -61,14 +61,14 @@ table = zonal_statistics(
 table["seen"] = table.ndvi_count * 100 / table.geometry.area
 table.to_parquet(work / "series.parquet")
 print(len(table), "rows =", len(fields), "fields ×", len(catalog), "dates")
-print(table[["zone", "crop", "datetime", "ndvi_mean", "seen"]].iloc[3:8].round(2).to_string(index=False))
+print(table[["zone", "crop", "datetime", "ndvi_mean", "seen"]].iloc[:5].round(2).to_string(index=False))
 # >>> 938 rows = 67 fields × 14 dates
 # >>>  zone          crop                  datetime  ndvi_mean  seen
-# >>>     3      rapeseed 2023-03-05 10:00:00+00:00       0.53  0.83
-# >>>     4 winter_cereal 2023-03-05 10:00:00+00:00       0.42  0.89
-# >>>     5         maize 2023-03-05 10:00:00+00:00       0.24  0.95
-# >>>     6    sugar_beet 2023-03-05 10:00:00+00:00       0.18  0.51
-# >>>     7 winter_cereal 2023-03-05 10:00:00+00:00       0.34  0.32
+# >>>     0 winter_cereal 2023-03-05 10:00:00+00:00       0.41  0.91
+# >>>     0 winter_cereal 2023-03-22 10:00:00+00:00       0.53  0.71
+# >>>     0 winter_cereal 2023-04-09 10:00:00+00:00       0.64  1.00
+# >>>     0 winter_cereal 2023-04-26 10:00:00+00:00       0.65  0.77
+# >>>     0 winter_cereal 2023-05-14 10:00:00+00:00       0.64  0.16
 
 # %% [markdown]
 # ## The season

@@ -72,7 +72,7 @@ def test_mistakes_of_the_user(pair: list[Path], landsat: list[Path], tmp_path: P
     code, _, err = call(capfd, landsat[0], pair[1], tmp_path / "out")
     assert code == 2 and "has no band 'qa_pixel'" in err
     code, _, err = call(capfd, *pair, tmp_path / "out", "--min-area", "0")
-    assert code == 2 and "min_area=0.0" in err
+    assert code == 2 and "--min-area 0.0" in err
     assert "Traceback" not in err and not (tmp_path / "out").exists()
 
 

@@ -234,8 +234,12 @@ def test_bad_input(catalog: GeoCatalog, box: GeoBox, tmp_path: Path) -> None:
         monthly_composite(catalog, box, period="fortnight")
     with pytest.raises(ParameterError, match="threads=0"):
         monthly_composite(catalog, box, threads=0)
-    with pytest.raises(ParameterError, match="no resolution"):
-        monthly_composite(catalog, (17.9, 45.9, 18.1, 46.1))
+    with pytest.raises(ParameterError, match="no resolution is given, and none of 10 scenes"):
+        monthly_composite(catalog, (17.9, 45.9, 18.1, 46.1), crs="EPSG:3035")
+    with pytest.raises(ParameterError, match="n_workers=2 without an engine"):
+        monthly_composite(catalog, box, n_workers=2)
+    with pytest.raises(ParameterError, match="threads=2 with an engine"):
+        monthly_composite(catalog, box, threads=2, engine="inline")
     with pytest.raises(ParameterError, match="both be written"):
         monthly_composite(catalog, box, bands=["red"], out=tmp_path / "{band}.tif")
     assert not any(tmp_path.iterdir())

@@ -94,8 +94,8 @@ def test_cloud_mask(products, sensor, tmp_path, capfd):
     layer = "scl" if sensor == "s2" else "qa_pixel"
     expected = MaskFromFlags()(open_tile(products[sensor], [layer], geobox=describe(path).geobox))
     found = open_tile(path)["cloud_mask"].values
-    assert 0.01 < found.mean() < 0.9
-    np.testing.assert_array_equal(found.astype(bool), expected["mask"].values)
+    assert 0.01 < (found == 1).mean() < 0.9 and (found > 0).all()
+    np.testing.assert_array_equal(found == 1, expected["mask"].values)
 
 
 @pytest.mark.parametrize("sensor", ["s2", "landsat"])
@@ -139,3 +139,40 @@ def test_presets_are_listed_and_shown(capfd):
     code, text, _ = call(capfd, "pipeline", "show", "water")
     assert code == 0 and text.startswith(f"# {about['water']}\n")
     assert "_target_: geotoolz.indices.MNDWI" in text
+
+
+# ---- no data is not clear ----------------------------------------------------------------------------------
+
+
+def no_data_in_a_corner(tile, layer, fill):
+    """Empty the upper left corner of a raw tile: 0 in the bands, the layer's own fill."""
+    for name in tile:
+        tile[name][:30, :40] = fill if name == layer else 0
+    return tile
+
+
+@pytest.mark.parametrize(
+    "sensor, layer, fill",
+    [("sentinel-2a", "scl", 0), ("landsat-8", "qa_pixel", 1), ("L1C", "qa60", 0)],
+)
+def test_no_data_is_not_clear(sensor, layer, fill, tmp_path, capfd):
+    import rasterio
+
+    from geotoolz.core.testing import simulate_scene, write_scene
+
+    bands = ("blue", "green", "red", "nir", "nir08", "swir16", layer)
+    known = {"sensor": sensor} if layer == "qa_pixel" else {"level": "L1C" if layer == "qa60" else "L2A"}
+    bands = tuple(band for band in bands if layer == "qa_pixel" or band != "nir08")
+    bands = tuple(band for band in bands if layer != "qa_pixel" or band != "nir")
+    tile = simulate_scene((60, 80), bands=bands, cloud_cover=0.3, raw=True, seed=5, **known)
+    scene = write_scene(no_data_in_a_corner(tile, layer, fill), tmp_path / "in")
+    code, text, err = call(capfd, "run", "cloud-mask", scene, tmp_path / "out", "-q")
+    assert code == 0, text + err
+    (path,) = (tmp_path / "out").glob("*_cloud_mask.tif")
+    with rasterio.open(path) as file:
+        assert (file.nodata, file.dtypes[0]) == (0, "uint8")
+        found, colours = file.read(1), file.colormap(1)
+    assert (found[:30, :40] == 0).all()
+    assert (found[30:] > 0).all() and {1, 2} == set(found[30:].ravel().tolist())
+    assert colours[1] != colours[2]
+    assert "cloud" in Path(f"{path}.aux.xml").read_text(encoding="utf-8")

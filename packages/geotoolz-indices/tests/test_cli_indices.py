@@ -169,7 +169,7 @@ def test_a_name_and_the_list(scene, tmp_path, capfd):
         (("compute", "nir/swir16", "SCENE", "out"), ["swir16", "green, red, nir"]),
         (("compute", "nir/", "SCENE", "out"), ["nir/"]),
         (("compute", "ndvi", "nowhere", "out"), ["nowhere"]),
-        (("compute", "ndvi", "SCENE", "out", "--res", "-1"), ["resolution"]),
+        (("compute", "ndvi", "SCENE", "out", "--res", "-1"), ["--res -1"]),
     ],
     ids=lambda value: " ".join(value),
 )

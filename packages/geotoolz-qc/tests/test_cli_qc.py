@@ -121,7 +121,7 @@ def test_a_scene_that_cannot_be_read_is_a_failure_and_the_others_go_on(scene, ca
         (("check", "SCENE", "--crs", "EPSG:1"), ["names no CRS"]),
         (("check", "SCENE", "--resolution", "10"), ["9.5,10.5"]),
         (("check", "SCENE", "--aligned", "a,b"), ["0,0"]),
-        (("check", "SCENE", "--sample-cell", "3"), ["sample_cell"]),
+        (("check", "SCENE", "--sample-cell", "3"), ["--sample-cell 3"]),
         (("check", "SCENE", "--report", "out.txt"), [".html or .json"]),
         (("check", "SCENE", "--pipeline", "no.yaml"), ["no.yaml"]),
     ],

@@ -30,6 +30,7 @@ _MODULES = {
     "sar": "geotoolz-indices",
     "terrain": "geotoolz-indices",
     "fusion": "geotoolz-indices",
+    "learn": "geotoolz-learn",
     "nextgen": "geotoolz-nextgen",
     "patch": "geotoolz-patch",
     "augment": "geotoolz-patch",
@@ -51,6 +52,7 @@ _NAMES = {
     "freeze": "core",
     "load": "core",
     "open_tile": "io",
+    "preset": "_cli",
     "run": "core",
     "save": "core",
     "stream": "io",
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     import geotoolz.hyperspectral as hyperspectral
     import geotoolz.indices as indices
     import geotoolz.io as io
+    import geotoolz.learn as learn
     import geotoolz.metrics as metrics
     import geotoolz.nextgen as nextgen
     import geotoolz.patch as patch
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
     import geotoolz.terrain as terrain
     import geotoolz.vector as vector
     import geotoolz.viz as viz
+    from geotoolz._cli import preset as preset
     from geotoolz.batch import CatalogPipeline as CatalogPipeline
     from geotoolz.catalog import GeoCatalog as GeoCatalog
     from geotoolz.core import Branch as Branch

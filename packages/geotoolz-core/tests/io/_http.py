@@ -21,6 +21,12 @@ class Server:
         Signatures that are accepted now.
     refused : list of str
         What was asked for without one.
+    served : list of str
+        What was asked for and given.
+    sent : int
+        Bytes of files that went out.
+    most : int
+        Requests that were under way at one time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,6 +34,11 @@ class Server:
         self.valid: set[str] | None = None
         self.refused: list[str] = []
         self.served: list[str] = []
+        self.sent = 0
+        self.most, self._now, self._wanted = 0, 0, 0
+        self._go = threading.Event()
+        self._go.set()
+        self._lock = threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,8 +60,27 @@ class Server:
         )
         self._thread.start()
 
+    def hold_until(self, requests: int) -> None:
+        """Answer nobody before so many requests are under way at one time."""
+        self._wanted = requests
+        self._go.clear()
+
     def answer(self, request: BaseHTTPRequestHandler, body: bool) -> None:
         """Answer one request."""
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            if self._now >= self._wanted:
+                self._go.set()
+        try:
+            if not self._go.wait(20.0):  # too few came: the test will say so
+                self._go.set()
+            self._answer(request, body)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+    def _answer(self, request: BaseHTTPRequestHandler, body: bool) -> None:
         parts = urlsplit(request.path)
         signature = parse_qs(parts.query).get("sig", [""])[0]
         if self.valid is not None and signature not in self.valid:
@@ -72,15 +102,16 @@ class Server:
         extra = {"Content-Range": f"bytes {start}-{stop}/{len(data)}", "Accept-Ranges": "bytes"}
         self._send(request, 206, data[start : stop + 1], extra, body)
 
-    @staticmethod
     def _send(
-        request: BaseHTTPRequestHandler, status: int, data: bytes, extra: dict[str, str], body: bool
+        self, request: BaseHTTPRequestHandler, status: int, data: bytes, extra: dict[str, str], body: bool
     ) -> None:
         request.send_response(status)
         for key, value in {**extra, "Content-Length": str(len(data))}.items():
             request.send_header(key, value)
         request.end_headers()
         if body:
+            with self._lock:
+                self.sent += len(data)
             request.wfile.write(data)
 
     def close(self) -> None:

@@ -90,9 +90,9 @@ def test_latitude_and_longitude_without_a_grid_mapping(tmp_path: Path) -> None:
     with pytest.warns(MetadataWarning, match="taken as WGS 84"):
         tile = open_tile(path)
     assert tile.odc.geobox.crs.epsg == 4326
-    np.testing.assert_array_equal(tile.t2m.values, values)
-    # south comes first in the file, and stays there
-    assert tile.y.values.tolist() == lat.tolist()
+    # south comes first in the file, north in the tile
+    np.testing.assert_array_equal(tile.t2m.values, values[::-1])
+    assert tile.y.values.tolist() == lat[::-1].tolist()
     assert tile.t2m.attrs["units"] == "K"
 
 

@@ -102,3 +102,21 @@ def test_options_that_would_do_nothing_are_refused(work):
         zonal_statistics(tile, fields, layer="fields")
     with pytest.raises(ParameterError, match="says how to open files"):
         point_series(tile, fields.centroid, read={"raw": True})
+
+
+@pytest.mark.parametrize(
+    "read, said",
+    [
+        ({"aoi": (15.1, 46.0, 15.0, 46.1)}, "swap west and east"),
+        ({"aoi": (15.0, 46.1, 15.1, 46.0)}, "is empty"),
+        ({"aoi": (46.0, 105.0, 46.1, 105.1)}, "longitude comes first"),
+        ({"aoi": {"type": "Polygon", "coordinates": []}}, "empty"),
+        ({"resolution": -10.0}, "resolution=-10.0"),
+        ({"resolution": float("nan")}, "resolution=nan"),
+    ],
+)
+def test_a_batch_run_refuses_what_cannot_be_before_it_starts(work, tmp_path, read, said):
+    folder, *_ = work
+    with pytest.raises(ParameterError, match=said):
+        CatalogPipeline(folder / "scenes", SMOOTH, tmp_path / "out", read=read, progress="none")
+    assert not (tmp_path / "out").exists()

@@ -135,7 +135,7 @@ def test_stacks_and_catalogs(tmp_path):
     found.to_parquet(tmp_path / "series.parquet")
     again = geopandas.read_parquet(tmp_path / "series.parquet")
     assert again.red.tolist() == found.red.tolist() and again.crs == found.crs
-    with pytest.raises(OutsideError, match="no scene of the catalog"):
+    with pytest.raises(OutsideError, match="touches a scene"):
         point_series(catalog, at(scene, (5000, 5)))
 
 

@@ -210,7 +210,7 @@ def test_a_catalog_opens_what_it_needs(tile, tmp_path):
     found.to_parquet(tmp_path / "out.parquet")
     again = geopandas.read_parquet(tmp_path / "out.parquet")
     assert again.crs == found.crs and again.datetime.dtype == found.datetime.dtype
-    with pytest.raises(OutsideError, match="no scene of the catalog"):
+    with pytest.raises(OutsideError, match="touches a scene"):
         zonal_statistics(catalog, zones(box(0, 0, 10, 10)))
 
 
@@ -241,3 +241,24 @@ def test_odd_zones(tile):
         zonal_statistics(tile, geopandas.GeoDataFrame(geometry=[bow.convex_hull]))
     found = zonal_statistics(tile, zones(bow.convex_hull, None, Polygon()), "count", "red")
     assert found.zone.tolist() == [0]
+
+
+def test_rows_are_ordered_by_zone_and_date(tile, tmp_path):
+    """Whatever the scenes are called, and in which folder they lie."""
+    for name, day in (("b", "2023-08-21"), ("c", "2023-08-01"), ("a", "2023-08-11")):
+        one = tile[["red"]].assign_attrs(tile_id=name, datetime=f"{day}T10:00:00Z")
+        write_tile(one, tmp_path / name / "red.tif", "red")
+    shapes = zones(rectangle(tile, 20, 5, 30, 17), rectangle(tile, 2, 2, 9, 9), position=["x", "y"])
+    shapes.index = [7, 3]
+    found = zonal_statistics(GeoCatalog.from_folder(tmp_path), shapes, "mean", "red", include_cols="position")
+    assert found.zone.tolist() == [7, 7, 7, 3, 3, 3] and found.position.tolist() == ["x"] * 3 + ["y"] * 3
+    assert found.tile_id.tolist() == ["c", "a", "b"] * 2
+    assert found.groupby("zone").datetime.is_monotonic_increasing.all()
+    stack = zonal_statistics(contract_tile((20, 20), times=3), zones(*_corners((20, 20))), "mean", "red")
+    assert stack.zone.tolist() == [0, 0, 0, 1, 1, 1]
+    assert stack.datetime.tolist()[:3] == sorted(stack.datetime.tolist()[:3])
+
+
+def _corners(shape):
+    grid = contract_tile(shape)
+    return rectangle(grid, 0, 0, 5, 5), rectangle(grid, 10, 10, 15, 15)

@@ -74,11 +74,19 @@ def monthly(
     aoi: AoiOption = None,
     res: ResOption = None,
     sign: SignOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="NAME", help="process or ray; by default threads of this process."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Workers of the engine.")
+    ] = None,
 ) -> None:
     """Make one image of the clear observations of every month, over tiles and zones.
 
-    Writes a COG per month and band, with the number of observations and the cloud-free share, and prints
-    the files. Without --aoi the area is that of all scenes.
+    Writes a COG per month and band, with the number of observations and the cloud-free share, a STAC item
+    per month and their collection, and prints the files. Without --aoi the area is that of all scenes,
+    without --res the pixels are those of the finest band.
     """
     from geotoolz._cli._apply import split_names
     from geotoolz._cli._console import say
@@ -100,6 +108,8 @@ def monthly(
         bands=split_names(bands),
         sign=sign,
         out=out,
+        engine=engine,
+        n_workers=workers,
     )
     for file in written:
         say(str(file))

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.cloud import MaskClouds
-from geotoolz.core import Extent, Operator, ParameterError, Program, Sink, TileSpec, tile_from_arrays
-from geotoolz.core._execute import Job
+from geotoolz.core import Operator, ParameterError, Sink, TileSpec, tile_from_arrays
+from geotoolz.core._lazy import xr
 from geotoolz.core._threads import cpus
 from geotoolz.temporal._composite import Composite
-from geotoolz.temporal._monthly_plan import Bands, Period, Recipe, composite_of, periods_of, recipe_of
-from geotoolz.temporal._monthly_run import Output, choose_windows, run_windows
-from geotoolz.temporal._monthly_steps import OBSERVATIONS
+from geotoolz.temporal._monthly_engine import ComposeWindow, by_engine
+from geotoolz.temporal._monthly_make import Arrays, EmptyPeriodWarning, Making, by_threads, gather
+from geotoolz.temporal._monthly_plan import Bands, composite_of, periods_of, recipe_of
+from geotoolz.temporal._monthly_write import Files, is_folder, refuse_same_paths, sink_of
+
+__all__ = ["EmptyPeriodWarning", "monthly_composite"]
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-    from geotoolz.catalog import GeoCatalog, StackReader
+    from geotoolz.batch import Engine
+    from geotoolz.catalog import GeoCatalog
     from geotoolz.catalog._stack_groups import GroupBy
     from geotoolz.io._sign import Sign
 
 Array = np.ndarray[Any, Any]
 _CLOUDS = MaskClouds()
-
-
-class EmptyPeriodWarning(UserWarning):
-    """A month has no clear observation anywhere: its composite is all no-data."""
 
 
 def monthly_composite(
@@ -50,6 +49,8 @@ def monthly_composite(
     sign: Sign = None,
     out: str | os.PathLike[str] | Sink | None = None,
     threads: int | None = None,
+    engine: str | Engine | None = None,
+    n_workers: int | None = None,
 ) -> xr.Dataset | tuple[str, ...]:
     """Make one image of the clear observations of every month.
 
@@ -70,7 +71,7 @@ def monthly_composite(
     aoi : tuple, geometry, GeoDataFrame or GeoBox
         The area, as `stack_grid` takes it. A GeoBox without `resolution` is the grid itself.
     resolution : float, optional
-        Pixel size in units of the CRS.
+        Pixel size in units of the CRS; by default that of the finest of the bands.
     reducer : {"median", "mean", "geomedian", "medoid", "max_ndvi"} or Composite
         How the dates of a month become one; a `Composite` for its further parameters.
     min_obs : int
@@ -88,11 +89,18 @@ def monthly_composite(
     sign : str or callable, optional
         Signs addresses when files are opened, as `open_tile` says.
     out : path or Sink, optional
-        Where to write: a folder (one COG per month and variable, ``{tile_id}_{band}.tif``), a path that ends
-        in .tif or .zarr with the fields of `WriteCOG`, or a sink. ``{tile_id}`` is the month and the
-        reducer, ``2023-08_median``. By default nothing is written and the images are returned.
+        Where to write: a folder (one COG per month and variable, ``{tile_id}_{band}.tif``, with a STAC item
+        per month in ``items/`` and their ``collection.json``), a path that ends in .tif or .zarr with the
+        fields of `WriteCOG`, or a sink. ``{tile_id}`` is the month and the reducer, ``2023-08_median``. By
+        default nothing is written and the images are returned.
     threads : int, optional
         Windows that are treated at a time; by default one per usable processor.
+    engine : str or Engine, optional
+        Who treats windows instead of threads: ``"process"``, ``"ray"``, or an engine of `geotoolz.batch`.
+        Every window has the bits of the whole, whoever makes it. Windows of the result travel back, the
+        scenes do not travel.
+    n_workers : int, optional
+        Workers of the engine.
 
     Returns
     -------
@@ -119,20 +127,47 @@ def monthly_composite(
     >>> from geotoolz.temporal import monthly_composite
     >>> images = monthly_composite(catalog, (15.4, 45.4, 15.8, 45.7), 20.0)  # doctest: +SKIP
     """
+    from geotoolz.batch import get_engine
     from geotoolz.catalog import open_stack
 
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ParameterError(f"threads={threads!r}", expected="1 or more")
+    _refuse_idle(engine, n_workers, threads)
+    chosen = None if engine is None else get_engine(engine, n_workers)
     if isinstance(catalog, str | os.PathLike):
         catalog = _opened(Path(catalog))
-    grid = _grid(catalog, aoi, resolution, crs)
+    grid = _grid(catalog, aoi, resolution, crs, bands, sign)
     recipe = recipe_of(catalog, grid, bands, mask, composite_of(reducer), min_obs, sign)
     reader = open_stack(catalog, grid, recipe.reads, groupby=groupby, sign=sign)
     periods = periods_of(reader.times, period)
+    sink = None if out is None else sink_of(out, recipe)
+    block = (sink.chunks, sink.chunks) if sink is not None and hasattr(sink, "chunks") else (1, 1)
+    makings = [Making(recipe, reader, one, block) for one in periods]
     count = threads or cpus()
-    if out is None:
-        return _in_memory(recipe, reader, periods, count)
-    return _written(recipe, reader, periods, count, _sink(out, recipe))
+    if chosen is None:
+        results = by_threads(makings, count)
+    else:
+        results = by_engine(ComposeWindow(recipe, reader, periods), makings, chosen)
+    with closing(results):
+        if sink is None:
+            place = Arrays(makings)
+            gather(makings, results, place)
+            return _stacked(makings, place.arrays)
+        refuse_same_paths(makings, sink)
+        folder = Path(out) if isinstance(out, str | os.PathLike) and is_folder(out) else None
+        with Files(sink, recipe, folder, count) as files:
+            gather(makings, results, files)
+            return files.paths(makings)
+
+
+def _refuse_idle(engine: str | Engine | None, n_workers: int | None, threads: int | None) -> None:
+    """Refuse numbers that would do nothing."""
+    if engine is None and n_workers is not None:
+        raise ParameterError(
+            f"n_workers={n_workers!r} without an engine", expected="threads, or an engine that has workers"
+        )
+    if engine is not None and threads is not None:
+        raise ParameterError(f"threads={threads!r} with an engine", expected="n_workers: its workers")
 
 
 def _opened(path: Path) -> GeoCatalog:
@@ -141,39 +176,29 @@ def _opened(path: Path) -> GeoCatalog:
     return GeoCatalog.open(path) if path.suffix == ".parquet" else GeoCatalog.build(path)
 
 
-def _grid(catalog: GeoCatalog, aoi: Any, resolution: float | None, crs: Any) -> GeoBox:
+def _grid(
+    catalog: GeoCatalog, aoi: Any, resolution: float | None, crs: Any, bands: Bands, sign: Sign
+) -> GeoBox:
     from odc.geo.geobox import GeoBox
 
     from geotoolz.catalog import stack_grid
 
-    if resolution is not None:
-        return stack_grid(catalog, aoi, resolution, crs)
-    if not isinstance(aoi, GeoBox) or crs is not None:
-        raise ParameterError("no resolution is given", expected="a pixel size, or a GeoBox alone as the aoi")
-    return aoi
+    if isinstance(aoi, GeoBox) and resolution is None and crs is None:
+        return aoi
+    return stack_grid(catalog, aoi, resolution, crs, bands=bands, sign=sign)
 
 
-def _in_memory(recipe: Recipe, reader: StackReader, periods: list[Period], threads: int) -> xr.Dataset:
-    arrays: dict[str, Array] = {}
-    tiles = []
-    for number, period in enumerate(periods):
-        program = recipe.program(reader, period)
-        tile = recipe.described(program, period)
-        tiles.append(tile)
-        for name in recipe.outputs:
-            if name not in arrays:
-                arrays[name] = np.empty((len(periods), *tile.shape), tile.variables[name].dtype)
-        slots = _slots(program, recipe)
-        target = _Arrays({slots[name]: arrays[name][number] for name in recipe.outputs})
-        _compose(recipe, reader, period, program, target, threads, (1, 1), recipe.outputs)
+def _stacked(makings: Sequence[Making], arrays: Mapping[str, Array]) -> xr.Dataset:
+    """Return the images of all periods as a stack."""
+    tiles = [making.tile for making in makings]
     specs = tiles[0].variables
-    times = np.array([period.time for period in periods], "datetime64[ns]")
+    times = np.array([making.period.time for making in makings], "datetime64[ns]")
     return tile_from_arrays(
-        {name: (("time", "y", "x"), arrays[name]) for name in recipe.outputs},
-        reader.geobox,
+        {name: (("time", "y", "x"), pixels) for name, pixels in arrays.items()},
+        makings[0].reader.geobox,
         attrs=_shared(tiles),
-        var_attrs={name: specs[name].attrs for name in recipe.outputs},
-        nodata={name: specs[name].nodata for name in recipe.outputs},
+        var_attrs={name: specs[name].attrs for name in arrays},
+        nodata={name: specs[name].nodata for name in arrays},
         coords={"time": xr.Variable(("time",), times, {"long_name": "beginning of the period (UTC)"})},
     )
 
@@ -184,120 +209,3 @@ def _shared(tiles: list[TileSpec]) -> dict[str, Any]:
     starts = [t.attrs["start_datetime"] for t in tiles if "start_datetime" in t.attrs]
     ends = [t.attrs["end_datetime"] for t in tiles if "end_datetime" in t.attrs]
     return {**attrs, "datetime": min(starts), "start_datetime": min(starts), "end_datetime": max(ends)}
-
-
-class _Arrays:
-    """Takes windows into arrays."""
-
-    def __init__(self, arrays: dict[int, Array]) -> None:
-        self.arrays = arrays
-
-    def put(self, slot: int, extent: Extent, pixels: Array) -> None:
-        """Take the pixels of a window."""
-        extent.of(self.arrays[slot])[...] = pixels
-
-
-class _Watched:
-    """Hands the windows that are wanted on, and notes whether anything was seen."""
-
-    def __init__(self, output: Output, slot: int, wanted: Iterable[int]) -> None:
-        self.output, self.slot, self.wanted, self.most = output, slot, frozenset(wanted), 0
-
-    def put(self, slot: int, extent: Extent, pixels: Array) -> None:
-        """Take the pixels of a window."""
-        if slot == self.slot and pixels.size:
-            self.most = max(self.most, int(pixels.max()))
-        if slot in self.wanted:
-            self.output.put(slot, extent, pixels)
-
-
-def _slots(program: Program, recipe: Recipe) -> dict[str, int]:
-    slots = next(iter(program.states.values())).slots
-    return {name: slots[name] for name in recipe.outputs}
-
-
-def _compose(
-    recipe: Recipe,
-    reader: StackReader,
-    period: Period,
-    program: Program,
-    output: Output,
-    threads: int,
-    block: tuple[int, int],
-    names: Iterable[str],
-) -> None:
-    """Make the image of one period, window by window, and hand on some of its variables."""
-    slots = _slots(program, recipe)
-    own = reader.at(period.positions)
-    windows = choose_windows(own, list(program.inputs), block)
-    watched = _Watched(output, slots[OBSERVATIONS], [slots[name] for name in names])
-    if period.positions:
-        job = Job.of(program, program.wanted, (), reader.spec.shape)
-        run_windows(job, own, watched, windows, threads)
-    else:
-        for extent in windows:
-            for slot in slots.values():
-                spec = program.slots[slot]
-                watched.put(slot, extent, np.full(extent.shape, spec.nodata or 0, spec.dtype))
-    if watched.most == 0:
-        dates = len(period.positions)
-        warnings.warn(
-            EmptyPeriodWarning(f"{period.label}: no clear observation on {dates} date(s); all is no-data"),
-            stacklevel=4,
-        )
-
-
-def _sink(out: str | os.PathLike[str] | Sink, recipe: Recipe) -> Any:
-    from geotoolz.io import WriteCOG, WriteZarr
-
-    if isinstance(out, WriteCOG | WriteZarr):
-        return out.replace(bands=out.bands or recipe.outputs)
-    if isinstance(out, Sink):
-        raise ParameterError(f"out is {type(out).__name__}", expected="WriteCOG, WriteZarr or a path")
-    path = os.fspath(out)
-    if path.lower().endswith(".zarr"):
-        return WriteZarr(path, recipe.outputs)
-    if not path.lower().endswith((".tif", ".tiff")):
-        path = str(Path(path) / "{tile_id}_{band}.tif")
-    return WriteCOG(path, recipe.outputs)
-
-
-def _written(
-    recipe: Recipe, reader: StackReader, periods: list[Period], threads: int, sink: Any
-) -> tuple[str, ...]:
-    """Write the periods one by one; each appears complete or not at all."""
-    plans = [(period, program := recipe.program(reader, period), recipe.described(program, period))
-             for period in periods]  # fmt: skip
-    _refuse_same_paths([tile for _, _, tile in plans], sink)
-    paths: list[str] = []
-    for period, program, tile in plans:
-        with _end(sink, tile, _slots(program, recipe)) as end:
-            block = end.block if sink.path.lower().endswith(".zarr") else (1, 1)
-            _compose(recipe, reader, period, program, end, threads, block, end.names)
-            end.finish(threads)
-            paths.extend(end.publish())
-    return tuple(paths)
-
-
-def _end(sink: Any, tile: TileSpec, slots: dict[str, int]) -> Any:
-    from geotoolz.io import WriteZarr
-    from geotoolz.io._stream_cog import CogStream
-    from geotoolz.io._stream_zarr import ZarrStream
-
-    kind = ZarrStream if isinstance(sink, WriteZarr) else CogStream
-    return kind(sink, tile, sink.bands, slots)
-
-
-def _refuse_same_paths(tiles: list[TileSpec], sink: Any) -> None:
-    from geotoolz.io._template import expand
-
-    seen: dict[str, str] = {}
-    for tile in tiles:
-        path = expand(sink.path, tile.attrs, "band")
-        if path in seen:
-            raise ParameterError(
-                f"{tile.attrs['period']} and {seen[path]} would both be written to {path}",
-                expected="a path per period",
-                fix="put {tile_id} into the path",
-            )
-        seen[path] = str(tile.attrs["period"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from geotoolz.catalog import GeoCatalog, StackReader
+    from geotoolz.io import Asset
     from geotoolz.io._sign import Sign
 
 _PERIODS = {"month": "monthly", "week": "weekly", "day": "daily", "year": "yearly"}
@@ -58,12 +60,18 @@ class Recipe:
         Variables of the composite.
     method : str
         How dates become one.
+    told : Operator
+        What users know of the pipeline: the mask and the composite.
+    min_obs : int
+        Observations that a pixel must have.
     """
 
     pipeline: Operator
     reads: tuple[str, ...] | dict[str, str]
     outputs: tuple[str, ...]
     method: str
+    told: Operator
+    min_obs: int = 1
 
     def program(self, reader: StackReader, period: Period) -> Program:
         """Compile the pipeline for the dates of a period."""
@@ -147,14 +155,14 @@ def recipe_of(
     if isinstance(bands, str):
         bands = (bands,)
     bands = bands if bands is None or isinstance(bands, Mapping) else tuple(bands)
-    source, tile = _first(catalog, grid, bands, composite, sign)
+    source, tile = _first(catalog, grid, bands, mask, composite, sign)
     try:
         return _recipe(tile, bands, mask, composite, min_obs)
     except MissingVariableError:
         if bands is None or isinstance(bands, Mapping):
             raise
-        # a mask may read further bands: look at all that the scene has
-        return _recipe(_described(source, grid, None, sign), bands, mask, composite, min_obs)
+        # a mask may read further bands: look at all that are there
+        return _recipe(_described(source, grid, _there(source, sign), sign), bands, mask, composite, min_obs)
 
 
 def _recipe(tile: TileSpec, bands: Any, mask: Operator | None, composite: Composite, min_obs: int) -> Recipe:
@@ -164,22 +172,25 @@ def _recipe(tile: TileSpec, bands: Any, mask: Operator | None, composite: Compos
         raise MissingVariableError(
             f"no measurement among {', '.join(tile.variables)}", fix="name the variables with bands="
         )
-    steps: list[Operator] = [CountDates(names[0], SEEN), *([] if mask is None else [mask])]
-    steps += [
-        CountDates(names[0], CLEAR),
-        composite.replace(bands=names),
-        RequireObservations(names, min_obs),
-    ]
+    masks: list[Operator] = [] if mask is None else [mask]
+    last = composite.replace(bands=names)
+    steps: list[Operator] = [CountDates(names[0], SEEN), *masks, CountDates(names[0], CLEAR), last]
+    steps.append(RequireObservations(names, min_obs))
     outputs = (*names, OBSERVATIONS, CLEAR_SHARE)
     pipeline = Sequential(steps)
     inputs = compile(pipeline, tile, outputs).inputs
     ordered = tuple(name for name in tile.variables if name in inputs)
     reads: Any = {n: bands.get(n, n) for n in ordered} if isinstance(bands, Mapping) else ordered
-    return Recipe(pipeline, reads, outputs, composite.method)
+    return Recipe(pipeline, reads, outputs, composite.method, Sequential([*masks, last]), min_obs)
 
 
 def _first(
-    catalog: GeoCatalog, grid: GeoBox, bands: Any, composite: Composite, sign: Sign
+    catalog: GeoCatalog,
+    grid: GeoBox,
+    bands: Any,
+    mask: Operator | None,
+    composite: Composite,
+    sign: Sign,
 ) -> tuple[Any, TileSpec]:
     """Return the first scene that has pixels on the grid, and the description of a stack of it."""
     from geotoolz.catalog._stack_grid import touching
@@ -188,21 +199,22 @@ def _first(
     for row in found.iter_rows():
         source = found.source_of(row)
         try:
-            return source, _described(source, grid, _asked(source, bands, composite, sign), sign)
+            return source, _described(source, grid, _asked(source, bands, mask, composite, sign), sign)
         except OutsideError:
             continue  # only its footprint touches the grid
     raise OutsideError("no scene has a pixel on the grid", expected="a grid over the scenes")
 
 
-def _asked(source: Any, bands: Any, composite: Composite, sign: Sign) -> Any:
-    """Return the request: the bands, every quality layer, and what scores dates."""
+def _asked(source: Any, bands: Any, mask: Operator | None, composite: Composite, sign: Sign) -> Any:
+    """Return the request: the bands, for a mask every quality layer that is there, and what scores dates."""
     if bands is None:
         return None
     from geotoolz.io._sign import signer
     from geotoolz.io._sources import resolve
 
     info = resolve(source, signer(sign))
-    more = [a.name for a in info.assets if a.default and a.band is not None and a.band.kind == "flags"]
+    flags = [a for a in info.assets if a.default and a.band is not None and a.band.kind == "flags"]
+    more = [] if mask is None else [asset.name for asset in flags if _exists(asset)]
     if composite.quality is not None:
         more.append(composite.quality)
     if composite.method == "max_ndvi":
@@ -213,6 +225,22 @@ def _asked(source: Any, bands: Any, composite: Composite, sign: Sign) -> Any:
     for name in more:
         asked.setdefault(info.select((name,))[0].name)
     return tuple(asked)
+
+
+def _exists(asset: Asset) -> bool:
+    """Tell whether a file is there, as far as that can be told without a network."""
+    return asset.path.startswith("/vsi") or "://" in asset.path or Path(asset.path).exists()
+
+
+def _there(source: Any, sign: Sign) -> tuple[str, ...] | None:
+    """Return the bands of a scene whose files are there, None for all of them."""
+    from geotoolz.io._sign import signer
+    from geotoolz.io._sources import resolve
+
+    assets = [asset for asset in resolve(source, signer(sign)).assets if asset.default]
+    if all(map(_exists, assets)):
+        return None
+    return tuple(dict.fromkeys(asset.name for asset in assets if _exists(asset)))
 
 
 def _described(source: Any, grid: GeoBox, asked: Any, sign: Sign) -> TileSpec:

@@ -17,6 +17,7 @@ from geotoolz.core._memory import give_back
 
 if TYPE_CHECKING:
     from geotoolz.catalog import StackReader
+    from geotoolz.core import Program
 
 Array = np.ndarray[Any, Any]
 _BYTES = 16 * 2**20
@@ -34,21 +35,48 @@ class Output(Protocol):
         """Take the pixels of a window."""
 
 
-def run_windows(job: Job, reader: StackReader, output: Output, windows: list[Extent], threads: int) -> None:
-    """Read, compute and hand on every window of a job.
+class Windows:
+    """Reads and computes windows of a stack.
 
-    Each thread treats a window from the files to the result; a band's dates are read when the first kernel
-    asks for them, and let go after the last. The calling thread hands on, in the order of the windows, and
-    holds back the others: at most one window per thread and one more are alive.
+    A band's dates are read when the first kernel asks for them, and let go after the last.
 
     Parameters
     ----------
-    job : Job
+    program : Program
         What is computed.
     reader : StackReader
         Gives pixels.
-    output : Output
-        Takes the pixels of the wanted slots.
+    """
+
+    def __init__(self, program: Program, reader: StackReader) -> None:
+        self._job = Job.of(program, program.wanted, (), reader.spec.shape)
+        self._names = {slot: name for slot, (_, name) in program.sources.items()}
+        self._reader = reader
+
+    def __call__(self, extent: Extent) -> dict[int, Array]:
+        """Return the pixels of every slot that is wanted."""
+        return run_window(self._job, self._fetch, extent)
+
+    def _fetch(self, slot: int, extent: Extent) -> Array:
+        name = self._names[slot]
+        rows, cols = slice(extent.y0, extent.y1), slice(extent.x0, extent.x1)
+        pixels = self._reader.arrays((name,), rows, cols)[name]
+        pixels.flags.writeable = False
+        return pixels
+
+
+def run_windows(
+    work: Windows, windows: list[Extent], threads: int
+) -> Iterator[tuple[Extent, dict[int, Array]]]:
+    """Yield every window with its pixels by slot, in order.
+
+    Each thread treats a window from the files to the result. What is asked for next holds back the others:
+    at most one window per thread and one more are alive.
+
+    Parameters
+    ----------
+    work : Windows
+        Reads and computes one.
     windows : list of Extent
         What to treat.
     threads : int
@@ -57,23 +85,10 @@ def run_windows(job: Job, reader: StackReader, output: Output, windows: list[Ext
     from geotoolz.io import close_handles
     from geotoolz.io._block_cache import block_cache
 
-    names = {slot: name for slot, (_, name) in job.program.sources.items()}
-
-    def fetch(slot: int, extent: Extent) -> Array:
-        name = names[slot]
-        rows, cols = slice(extent.y0, extent.y1), slice(extent.x0, extent.x1)
-        pixels = reader.arrays((name,), rows, cols)[name]
-        pixels.flags.writeable = False
-        return pixels
-
-    def work(extent: Extent) -> dict[int, Array]:
-        return run_window(job, fetch, extent)
-
     count = max(1, min(threads, len(windows)))
     with block_cache(_READ_CACHE), ThreadPoolExecutor(count, thread_name_prefix="geotoolz-composite") as pool:
-        for extent, found in _ahead(pool, work, windows, count + 1):
-            for slot, pixels in found.items():
-                output.put(slot, extent, pixels)
+        for done in _ahead(pool, work, windows, count + 1):
+            yield done
             give_back()
         for closed in [pool.submit(close_handles) for _ in range(count)]:
             closed.result()

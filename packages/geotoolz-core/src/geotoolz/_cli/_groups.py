@@ -83,6 +83,11 @@ class _StandIn(TyperGroup):
         return _load(self.point).make_context(info_name, args, parent, **extra)
 
 
+def loaded(command: Any) -> Any:
+    """Return a command, of a package's stand-in the package's own group."""
+    return _load(command.point) if isinstance(command, _StandIn) else command
+
+
 def _stand_in(point: EntryPoint) -> _StandIn:
     made = _StandIn(name=point.name, help=_summary(point), rich_markup_mode=None)
     made.point = point

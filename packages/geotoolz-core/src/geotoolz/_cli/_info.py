@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from geotoolz._cli._options import AoiOption, JsonOption, SignOption, SourceArg
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
     from geotoolz.core import TileSpec
 
 
@@ -55,6 +57,9 @@ def _facts(spec: TileSpec, name: str) -> dict[str, Any]:
             "resolution": [abs(float(box.affine.a)), abs(float(box.affine.e))],
             "bounds": [float(value) for value in box.boundingbox.bbox],
         }
+        lonlat = _lonlat(box)
+        if lonlat is not None:
+            found["grid"]["bounds_lonlat"] = lonlat
     found["variables"] = {
         key: {
             "dtype": str(var.dtype),
@@ -65,6 +70,24 @@ def _facts(spec: TileSpec, name: str) -> dict[str, Any]:
         for key, var in spec.variables.items()
     }
     return found
+
+
+def _lonlat(box: GeoBox) -> list[float] | None:
+    """Return west, south, east, north in degrees, as --aoi takes them; None for a grid that is in degrees.
+
+    West > east across the antimeridian.
+    """
+    from geotoolz.core._errors import OutsideError
+    from geotoolz.io import Area
+
+    if box.crs is None or box.crs.epsg == 4326:
+        return None
+    try:
+        west, south, east, north = Area.of(box).in_crs("EPSG:4326").bounds
+    except OutsideError:  # a grid that runs beyond its reference system
+        return None
+    turned = (west + 360.0 if west < -180.0 else west, south, east - 360.0 if east > 180.0 else east, north)
+    return [round(value, 6) for value in turned]
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -80,6 +103,8 @@ def _print(found: dict[str, Any]) -> None:
             ("grid", f"{grid['rows']} × {grid['columns']} pixels of {x:g} × {y:g}"),
             ("bounds", ", ".join(f"{value:.10g}" for value in grid["bounds"])),
         ]
+        if "bounds_lonlat" in grid:  # without blanks: as --aoi takes it
+            pairs.append(("lon, lat", ",".join(f"{value:.6f}" for value in grid["bounds_lonlat"])))
     facts(pairs)
     table(
         ("variable", "dtype", "no-data", "quantity", "name"),

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,20 +91,30 @@ def run_app(app: typer.Typer, name: str, argv: Sequence[str] | None = None) -> i
         told("interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence: reported, with a traceback in a file
-        return _report(error, debug)
+        return _report(error, debug, lambda text: _worded(text, app, args))
     finally:
         warnings.showwarning = before
         told_once.sum_up()
     return 0
 
 
-def _report(error: Exception, debug: bool) -> int:
+def _worded(text: str, app: typer.Typer, args: Sequence[str]) -> str:
+    """Return a message with the options of the command that was called instead of arguments of functions."""
+    from geotoolz._cli._wording import in_options, options_of
+
+    try:
+        return in_options(text, options_of(typer.main.get_command(app), args))
+    except ImportError:  # the package of that command is broken: which is what is told
+        return text
+
+
+def _report(error: Exception, debug: bool, worded: Callable[[str], str]) -> int:
     """Tell what went wrong and return the exit code."""
     text = _users_mistake(error)
     if debug:
         traceback.print_exception(error)
     if text is not None:
-        told(text)
+        told(worded(text))
         return STOPPED if type(error).__name__ == "QCError" else USAGE
     told(f"error: geotoolz crashed: {type(error).__name__}: {error}")
     if not debug:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +33,22 @@ AoiOption = Annotated[
         "file (file.gpkg:layer), GeoJSON, a tile (33TWL), or a scene of the catalog.",
     ),
 ]
+
+
+def _pixel_size(value: float | None) -> float | None:
+    """Refuse a pixel size that cannot be one, before anything is opened."""
+    if value is not None and not 0 < value < math.inf:
+        from geotoolz.core._errors import ParameterError
+
+        raise ParameterError(f"--res {value:g}", expected="a pixel size above 0, in units of the CRS")
+    return value
+
+
 ResOption = Annotated[
-    float | None, typer.Option("--res", metavar="SIZE", help="Pixel size in units of the scene's CRS.")
+    float | None,
+    typer.Option(
+        "--res", metavar="SIZE", callback=_pixel_size, help="Pixel size in units of the scene's CRS."
+    ),
 ]
 SignOption = Annotated[
     str | None,
@@ -49,6 +64,8 @@ _PLACE = re.compile(r"\$\{([^{}:]+)(?::[^{}]*)?\}")
 _NUMBER = r"\s*[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*"
 _VECTORS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".fgb", ".kml", ".zip", ".txt")
 _BOX = re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{3}}")
+# four things between commas are meant to be a box
+_LISTED = re.compile(r"[^{},]*(?:,[^{},]*){3}")
 
 
 def load_pipeline(name: str, sets: Sequence[str] | None = None) -> Operator:
@@ -99,10 +116,15 @@ def pipeline_text(name: str) -> tuple[str, bool]:
     )
 
 
+def places_in(text: str) -> frozenset[str]:
+    """Return the names of the places ``${name}`` that a pipeline's text has."""
+    return frozenset({match[1].strip() for match in _PLACE.finditer(text)} - {"env"})
+
+
 def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
     from geotoolz.core._errors import ConfigError, ParameterError, nearest
 
-    known = {match[1].strip() for match in _PLACE.finditer(text)} - {"env"}
+    known = places_in(text)
     values = {}
     for entry in sets:
         key, sign, value = entry.partition("=")
@@ -147,12 +169,17 @@ def parse_aoi(text: str | None, source: str | None = None) -> Any:
 
     bounds, _, crs = text.partition("@")
     try:
-        if _BOX.fullmatch(bounds) and not Path(text).exists():
+        if _LISTED.fullmatch(bounds) and not Path(text).exists():
             box = parse_box(bounds, "--aoi")
-            return Area.of(box, crs=crs.strip()).outline() if crs else box
+            area = Area.of(box, crs=crs.strip() or None)  # a box that cannot be is refused here, once
+            return area.outline() if crs else box
         return Area.of(text, catalog=_ids_of(text, source)).outline()
     except GeotoolzError as error:
-        raise error if error.found.startswith("--aoi") else error.prefixed("--aoi") from error
+        # what is said of aoi= is said of --aoi when it is printed
+        told = error if error.found.startswith(("--aoi", "aoi=")) else error.prefixed("--aoi")
+        if told.fix.startswith("say what they are in"):
+            told.fix = "say what they are in: --aoi LEFT,BOTTOM,RIGHT,TOP@EPSG:…"
+        raise told from error
 
 
 def _ids_of(text: str, source: str | None) -> Any:

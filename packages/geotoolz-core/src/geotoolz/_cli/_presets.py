@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geotoolz.core import Operator
 
 TOGETHER = {
     "burn-severity": "geotoolz temporal burn-severity BEFORE AFTER OUT",
@@ -42,3 +46,57 @@ def refuse_together(name: str) -> None:
             f"the preset {name} takes several scenes together, and each scene is treated by itself here",
             fix=TOGETHER[name],
         )
+
+
+def preset(name: str, /, *, sink: bool = False, **values: Any) -> Operator:
+    """Return a pipeline that `geotoolz run` knows by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"ndvi"``, ``"true-color"``, ``"cloud-mask"``, ``"water"``, …; `geotoolz pipeline list` tells all.
+        ``"burn-severity"`` and ``"monthly-composite"`` take stacks ``(time, y, x)``.
+    sink : bool
+        Keep the step that writes files: for `CatalogPipeline`. Without it the pipeline turns a tile into
+        a tile.
+    **values
+        For the places ``${…}`` of the pipeline, which `geotoolz pipeline show NAME` shows.
+
+    Returns
+    -------
+    Operator
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, with the nearest, and for a value that the pipeline has no place for.
+
+    Examples
+    --------
+    >>> import geotoolz as gz
+    >>> from geotoolz.core.testing import simulate_scene
+    >>> picture = gz.preset("true-color", vmax=0.4)(simulate_scene((16, 16)))
+    >>> picture.red.dtype
+    dtype('uint8')
+    """
+    from geotoolz._cli._options import places_in
+    from geotoolz.core import Sequential, load
+    from geotoolz.core._errors import ConfigError, nearest
+
+    known = preset_names()
+    if name not in known:
+        raise ConfigError(
+            f"there is no preset {name!r}{nearest(str(name), known)}", expected=f"one of {', '.join(known)}"
+        )
+    text = preset_text(name)
+    places = places_in(text)
+    for key, value in values.items():
+        if key not in places:
+            raise ConfigError(
+                f"{key}={value!r}: the preset {name} has no ${{{key}}}{nearest(key, places)}",
+                expected=", ".join(sorted(places)) or "no values",
+            )
+    whole = load(text, variables=values)
+    if sink or not isinstance(whole, Sequential):
+        return whole
+    return Sequential(whole.operators[:-1])

@@ -75,10 +75,12 @@ def open_scenes(source: str, aoi: Any = None) -> Scenes:
         return Scenes(catalog)
     chosen = catalog.query(**({"bbox": aoi} if isinstance(aoi, tuple) else {"geometry": aoi}))
     if not len(chosen):
-        west, south, east, north = catalog.bounds
+        from geotoolz.catalog._elsewhere import probably_meant, within
+
         raise CatalogError(
             f"none of {counted(len(catalog), 'scene')} touches the area of --aoi",
-            expected=f"an area within {west:.4f},{south:.4f},{east:.4f},{north:.4f}",
+            expected=f"an area within {within(catalog)}",
+            fix=probably_meant(catalog, aoi),
         )
     if len(chosen) < len(catalog):
         told(f"{len(catalog) - len(chosen)} of {counted(len(catalog), 'scene')} left out: outside the area")

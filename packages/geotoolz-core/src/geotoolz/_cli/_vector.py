@@ -162,6 +162,9 @@ def vectorize(
     min_area: Annotated[
         float, typer.Option("--min-area", metavar="M2", help="Leave smaller areas out.")
     ] = 0.0,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="A,B,…", help="Only these classes: values or names.")
+    ] = None,
     statistic: Annotated[
         list[str] | None,
         typer.Option("--statistic", metavar="NAME=STAT", help="ndvi=mean; may be repeated."),
@@ -178,6 +181,9 @@ def vectorize(
             raise ParameterError(f"--statistic {entry}", expected="NAME=STAT, such as ndvi=mean")
         wanted.setdefault(variable, []).append(what)
     options: Any = {"connectivity": connectivity, "min_area": min_area, "statistics": wanted}
+    if classes is not None:
+        names = split_names(classes) or ()
+        options["classes"] = [int(name) if name.lstrip("-").isdecimal() else name for name in names]
     _written(traced(scene, band, **options), out)
 
 

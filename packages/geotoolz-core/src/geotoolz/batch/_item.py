@@ -27,6 +27,7 @@ _DISTRIBUTIONS = (
     "geotoolz-core",
     "geotoolz-cloud",
     "geotoolz-indices",
+    "geotoolz-learn",
     "geotoolz-patch",
     "geotoolz-qc",
     "geotoolz-nextgen",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,16 +38,29 @@ def plain_read(read: Mapping[str, Any] | None, catalog: Any) -> dict[str, Any]:
     that signs becomes its name; one without a name stays, and can be called in this process only.
     """
     plain = {name: value for name, value in (read or {}).items() if value is not None}
+    _refuse_impossible(plain.get("resolution"))
     if "sign" in plain:
         from geotoolz.io._sign import travelling
 
         plain["sign"] = travelling(plain["sign"])
     area = plain.get("aoi")
-    if area is not None and not isinstance(area, tuple | list | dict):
+    if area is not None:
         from geotoolz.io import Area
 
-        plain["aoi"] = Area.of(area, catalog=catalog if hasattr(catalog, "frame") else None).outline()
+        # an area that cannot be is refused here, and not once per tile
+        checked = Area.of(area, catalog=catalog if hasattr(catalog, "frame") else None)
+        plain["aoi"] = area if isinstance(area, tuple | list | dict) else checked.outline()
     return plain
+
+
+def _refuse_impossible(resolution: Any) -> None:
+    """Refuse a pixel size that no tile can have, before anything is written."""
+    from geotoolz.core._errors import ParameterError
+
+    if resolution is not None and not 0 < resolution < math.inf:
+        raise ParameterError(
+            f"resolution={resolution!r}", expected="a pixel size above 0, in units of the scenes' CRS"
+        )
 
 
 def open_source(task: TileTask) -> OpenedTile:

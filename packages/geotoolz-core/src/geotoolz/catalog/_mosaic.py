@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from geotoolz.io._cog import Encoding, Pending, copy_cog, write_style
 from geotoolz.io._mosaic import Mosaic, MosaicBand, lay_out, relocated
 from geotoolz.io._mosaic_vrt import mosaic_xml
 from geotoolz.io._style import Painted, check_style
+from geotoolz.io._tags import MOSAIC_TAG
 from geotoolz.io._vrt import Layer
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def build_mosaic(
             if suffix == ".vrt":
                 _write_vrt(mosaic, temporary)
             else:
-                _write_cog(mosaic, temporary)
+                _write_cog(mosaic, temporary, path.parent)
             write_style(temporary, [_painted(band) for band in mosaic.bands], style)
         pending.publish()
     return MosaicResult(path, tuple(band.name for band in mosaic.bands), mosaic.shape, mosaic.files)
@@ -178,8 +180,8 @@ def _write_vrt(mosaic: Mosaic, path: Path) -> None:
             raise WriteError(f"{path} has {raster.count} × {raster.shape} pixels after writing")
 
 
-def _write_cog(mosaic: Mosaic, path: Path) -> None:
-    """Copy the pixels block by block."""
+def _write_cog(mosaic: Mosaic, path: Path, folder: Path) -> None:
+    """Copy the pixels block by block; the file notes what it was copied from."""
     kinds = {(band.kind.dtype, repr(band.kind.nodata)) for band in mosaic.bands}
     if len(kinds) > 1:
         listed = "; ".join(f"{band.name}: {band.kind}" for band in mosaic.bands)
@@ -192,4 +194,7 @@ def _write_cog(mosaic: Mosaic, path: Path) -> None:
         Layer(band.name, np.empty((0, 0), band.kind.kept or band.kind.dtype), band.kind.nodata, band.attrs)
         for band in mosaic.bands
     ]
-    copy_cog(mosaic_xml(mosaic, relative=False), path, layers, Encoding())
+    files = dict.fromkeys(piece.path for band in mosaic.bands for piece in band.pieces)
+    parts = [Path(os.path.relpath(name, folder)).as_posix() for name in files]
+    tags = {MOSAIC_TAG: json.dumps(parts, separators=(",", ":"))}
+    copy_cog(mosaic_xml(mosaic, relative=False, more=tags), path, layers, Encoding())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from geotoolz.catalog._footprint import footprint_of_bounds
 from geotoolz.catalog._names import facts_of_name, split_band
 from geotoolz.catalog._native import Grid, native_grid
-from geotoolz.catalog._probe import probe
+from geotoolz.catalog._probe import Probe, probe
 from geotoolz.catalog._rows import Problem, Row, dump_json
 from geotoolz.catalog._time import iso, parse_instant
 from geotoolz.core._errors import CatalogError, ParameterError, ReadError
@@ -26,15 +26,22 @@ _MGRS = re.compile(r"_T(\d\d[A-Z]{3})(?=_|$)")
 _TAGS = ("datetime", "platform", "instrument", "processing_level", "processing_baseline")
 
 
-def raster_row(path: Path) -> tuple[Row, list[Problem]]:
+def raster_row(path: Path, found: Probe | None = None) -> tuple[Row, list[Problem]]:
     """Return the row of one raster.
+
+    Parameters
+    ----------
+    path : Path
+        The raster.
+    found : Probe, optional
+        Its header, where it was read already.
 
     Raises
     ------
     CatalogError
         If it has no CRS or no transform: nobody can tell where it is.
     """
-    found = probe(path)
+    found = probe(path) if found is None else found
     grid = Grid.of_probe(found)
     if grid is None:
         lacks = "CRS" if found.crs is None else "transform"
@@ -67,8 +74,11 @@ def _when(name: str, tags: dict[str, str]) -> Row:
 
 def group_row(name: str, members: list[tuple[str, Path]]) -> tuple[Row, list[Problem]]:
     """Return the row of a scene whose bands are files of their own; the row keeps an item that names them."""
-    facts = _when(name, {})
-    return _files_row(name, members, facts)
+    try:
+        tags = probe(members[0][1]).tags
+    except ReadError:  # said with the grid
+        tags = {}
+    return _files_row(name, members, _when(name, tags))
 
 
 def _files_row(name: str, members: list[tuple[str, Path]], facts: Row) -> tuple[Row, list[Problem]]:

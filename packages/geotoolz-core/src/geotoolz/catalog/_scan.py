@@ -11,7 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from geotoolz.catalog._made_of import is_ours, parts_of
 from geotoolz.catalog._names import split_band
+from geotoolz.catalog._probe import probe
 from geotoolz.catalog._products import group_row, mtl_row, product_row, raster_row
 from geotoolz.catalog._rows import Problem, Row
 from geotoolz.catalog._stac import is_item, item_row, local_files, localised
@@ -33,6 +35,7 @@ class Scan:
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
+    collections: set[Path] = field(default_factory=set)  # folders whose collection.json lists their items
     _found: list[tuple[Row, list[Problem], bool]] = field(default_factory=list)
 
     def add(self, row: Row, problems: list[Problem], named: bool = False) -> None:
@@ -84,8 +87,17 @@ def scan_folder(root: Path, pattern: str | None) -> Scan:
         folders.append((folder, files))
         items[folder] = _described(scan, folder, files, claimed)
     # an item may name files in other folders, so rasters are looked at when all items are known
-    for folder, files in folders:
-        _rasters(scan, folder, [p for p in files if p.suffix.lower() in RASTERS], claimed, items[folder])
+    rasters = {folder: [p for p in files if p.suffix.lower() in RASTERS] for folder, files in folders}
+    every = frozenset(path for paths in rasters.values() for path in paths)
+    for folder, paths in rasters.items():
+        listed = any(one in scan.collections for one in (folder, *folder.parents))
+        known = [p for p in paths if p in claimed]
+        free = [p for p in paths if p not in claimed]
+        if known and items[folder] == 1:
+            continue  # a product's own folder: what its item does not name is auxiliary
+        if known and listed:  # outputs of a run: what its items do not name was made of them
+            free = [p for p in free if not is_ours(p)]
+        _rasters(scan, folder, free, every)
     scan.finish(root)
     return scan
 
@@ -170,24 +182,36 @@ def _described(scan: Scan, folder: Path, files: list[Path], claimed: set[Path]) 
     return items
 
 
-def _rasters(scan: Scan, folder: Path, rasters: list[Path], claimed: set[Path], items: int) -> None:
-    """Take the rasters that no metadata describe."""
-    free = [p for p in rasters if p not in claimed]
-    if items == 1 and len(free) < len(rasters):
-        return  # a product's own folder: what its item does not name is auxiliary
+def _rasters(scan: Scan, folder: Path, free: list[Path], every: frozenset[Path]) -> None:
+    """Take the rasters that no metadata describe; what is made of `every` other is no scene."""
+    free = [p for p in free if p.suffix.lower() != ".vrt" or not _made_of(parts_of(p), every)]
     for name, members in _groups(free).items():
+        first = members[0][1]
         if len(members) == 1 and name:
-            _try(scan, members[0][1], raster_row, members[0][1], named=True)
-        else:
+            _try(scan, first, _single, first, every, named=True)
+        elif len(members) > 1 or not _made_of(parts_of(first), every):
             _try(scan, folder, group_row, name or folder.name, members)
+
+
+def _made_of(parts: frozenset[Path], every: frozenset[Path]) -> bool:
+    """Tell whether all parts of a raster are there, as rasters of their own."""
+    return bool(parts) and parts <= every
+
+
+def _single(path: Path, every: frozenset[Path]) -> tuple[Row, list[Problem]] | None:
+    """Return the row of a raster, None for a mosaic of others that are there."""
+    found = probe(path)
+    return None if _made_of(parts_of(path, found.tags), every) else raster_row(path, found)
 
 
 def _try(scan: Scan, path: Path, make: Any, *args: Any, named: bool = False) -> None:
     try:
-        row, problems = make(*args)
+        made = make(*args)
     except (GeotoolzError, OSError, ValueError, KeyError) as err:  # one bad file must not hide the others
         scan.fail(path, err)
-    else:
+        return
+    if made is not None:
+        row, problems = made
         scan.add(row, problems, named)
 
 
@@ -230,6 +254,8 @@ def _item(scan: Scan, folder: Path, path: Path, claimed: set[Path]) -> bool:
     try:
         data = read_json(path)
         if not is_item(data):
+            if _lists_items(data):
+                scan.collections.add(folder)
             return False  # a collection, a catalog, labels
         beside = localised(data, folder)
         claimed.update(Path(os.path.normpath(p)) for p in local_files(beside or data, folder))
@@ -244,6 +270,12 @@ def _item(scan: Scan, folder: Path, path: Path, claimed: set[Path]) -> bool:
         scan.fail(path, err)
         return False
     return True
+
+
+def _lists_items(data: Any) -> bool:
+    """Tell whether JSON is a STAC collection that links items."""
+    links = data.get("links") if isinstance(data, dict) and data.get("type") == "Collection" else None
+    return any(isinstance(link, dict) and link.get("rel") == "item" for link in links or ())
 
 
 def _groups(rasters: list[Path]) -> dict[str, list[tuple[str, Path]]]:

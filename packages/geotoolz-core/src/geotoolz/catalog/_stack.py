@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +58,12 @@ def open_stack(
     """
     found = touching(catalog, geobox)
     read = {"raw": raw, "offset": offset, "geobox": geobox, "sign": sign}
+    in_order = grouped(found.iter_rows(), groupby, mid_longitude(geobox))
+    every = _opened_all(found, [row for rows in in_order for row in rows], bands, read)
     groups: list[list[Any]] = []
     dates: list[list[Placed]] = []
-    for rows in grouped(found.iter_rows(), groupby, mid_longitude(geobox)):
-        opened = [(row, scene) for row in rows if (scene := _opened(found, row, bands, read))]
+    for rows in in_order:
+        opened = [(row, scene) for row in rows if (scene := next(every))]
         if opened:
             groups.append([row for row, _ in opened])
             dates.append([scene for _, scene in opened])
@@ -81,6 +84,17 @@ def open_stack(
     attrs = attrs_of_stack(facts, coords["time"].values)
     spec = TileSpec(stacked_variables(scenes), sizes, geobox, (0, 0), attrs, coords)
     return StackReader(spec, dates)
+
+
+def _opened_all(
+    catalog: GeoCatalog, rows: Sequence[Any], bands: BandRequest, read: dict[str, Any]
+) -> Iterator[Placed | None]:
+    """Open scenes on the grid, remote ones several at a time; in the order of the rows."""
+    from geotoolz.io._gdal import is_remote
+    from geotoolz.io._side_by_side import side_by_side
+
+    remote = any(row.source is not None and is_remote(str(row.source)) for row in rows)
+    return iter(side_by_side(lambda row: _opened(catalog, row, bands, read), rows, remote))
 
 
 def _opened(catalog: GeoCatalog, row: Any, bands: BandRequest, read: dict[str, Any]) -> Placed | None:

@@ -6,19 +6,31 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from geotoolz.catalog._elsewhere import probably_meant, within
 from geotoolz.catalog._footprint import footprint_of_bounds
 from geotoolz.core._errors import CatalogError, MissingCRSError, OutsideError, ParameterError, TileError
 from geotoolz.core._grid import crs_label, grid_label
 
 if TYPE_CHECKING:
+    from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
 
     from geotoolz.catalog._catalog import GeoCatalog
+    from geotoolz.io._scene import BandRequest
+    from geotoolz.io._sign import Sign
 
 _NOISE = 1e-6  # of a pixel: an edge so near to a whole multiple is one
 
 
-def stack_grid(catalog: GeoCatalog, aoi: Any, resolution: float, crs: Any = None) -> GeoBox:
+def stack_grid(
+    catalog: GeoCatalog,
+    aoi: Any,
+    resolution: float | None = None,
+    crs: Any = None,
+    *,
+    bands: BandRequest = None,
+    sign: Sign = None,
+) -> GeoBox:
     """Return a grid over an area, its edges on whole multiples of the pixel size.
 
     Sentinel-2, Landsat and HLS tiles have their corners on such multiples: their pixels are then copied and
@@ -31,10 +43,14 @@ def stack_grid(catalog: GeoCatalog, aoi: Any, resolution: float, crs: Any = None
     aoi : tuple, geometry, GeoDataFrame or GeoBox
         As `open_tile` takes it: a tuple is ``(west, south, east, north)`` in degrees, west > east crosses
         the antimeridian.
-    resolution : float
-        Pixel size in units of the CRS.
+    resolution : float, optional
+        Pixel size in units of the CRS; by default that of the finest band of the first scene that is in it.
     crs : object, optional
         By default the CRS that most scenes over the area have; of equals the first by name.
+    bands : str, iterable of str, or mapping, optional
+        Bands whose pixel size counts, as `open_tile` takes them; by default all.
+    sign : str or callable, optional
+        Signs addresses where that is looked up, as `open_tile` says.
 
     Returns
     -------
@@ -46,18 +62,20 @@ def stack_grid(catalog: GeoCatalog, aoi: Any, resolution: float, crs: Any = None
     CatalogError
         If no scene lies over the area and no CRS is given, or the rows name no CRS.
     ParameterError
-        If `resolution` is no pixel size.
+        If `resolution` is no pixel size, or none is given and no scene is in the CRS.
     """
     from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
 
     from geotoolz.io._lattice import aoi_bounds
 
-    if not 0 < resolution < math.inf:
+    if resolution is not None and not 0 < resolution < math.inf:
         raise ParameterError(
             f"resolution={resolution!r}", expected="a pixel size above 0 in units of the CRS"
         )
     target = CRS(_usual_crs(catalog, aoi) if crs is None else crs)
+    if resolution is None:
+        resolution = _finest_pixel(catalog, aoi, target, bands, sign)
     bounds = aoi_bounds(aoi, target)
     left, bottom = (math.floor(v / resolution + _NOISE) for v in (bounds.left, bounds.bottom))
     right, top = (math.ceil(v / resolution - _NOISE) for v in (bounds.right, bounds.top))
@@ -68,7 +86,32 @@ def stack_grid(catalog: GeoCatalog, aoi: Any, resolution: float, crs: Any = None
     return GeoBox(shape, affine, target)
 
 
-def _usual_crs(catalog: GeoCatalog, aoi: Any) -> str:
+def _finest_pixel(catalog: GeoCatalog, aoi: Any, crs: CRS, bands: BandRequest, sign: Sign) -> float:
+    """Return the pixel size of the finest band of the first scene over an area that is in a CRS."""
+    from odc.geo.crs import CRS
+
+    from geotoolz.io import describe
+
+    found = _over(catalog, aoi)
+    for row in found.iter_rows():
+        if row.crs is not None and CRS(row.crs) == crs:
+            box = describe(found.source_of(row), bands, sign=sign).require_geobox("stack_grid")
+            return abs(float(box.affine.a))
+    raise ParameterError(
+        f"no resolution is given, and none of {len(found)} scenes over the area is in {crs_label(crs)}",
+        expected="a pixel size in units of that CRS",
+        fix="resolution=…",
+    )
+
+
+def _over(catalog: GeoCatalog, aoi: Any) -> GeoCatalog:
+    """Return the scenes over an area.
+
+    Raises
+    ------
+    CatalogError
+        If there is none.
+    """
     from odc.geo.crs import CRS
 
     from geotoolz.io._lattice import aoi_bounds
@@ -78,9 +121,15 @@ def _usual_crs(catalog: GeoCatalog, aoi: Any) -> str:
     if not len(found):
         raise CatalogError(
             f"no scene of {catalog!r} lies over {tuple(round(v, 4) for v in bounds.bbox)}",
-            expected="an area that some scene touches",
-            fix="print(catalog.bounds) tells where the scenes are",
+            expected=f"an area within {within(catalog)}" if len(catalog) else "scenes",
+            fix=probably_meant(catalog, aoi)
+            or "aoi is (west, south, east, north) in degrees, or knows its CRS",
         )
+    return found
+
+
+def _usual_crs(catalog: GeoCatalog, aoi: Any) -> str:
+    found = _over(catalog, aoi)
     count = Counter(found.frame["crs"].dropna().tolist())
     if not count:
         raise CatalogError("the rows name no CRS", expected="a column crs", fix="say crs=…")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.catalog._stack_pixels import Array, Placed, laid
 from geotoolz.core import Extent, TileSpec
@@ -16,6 +15,7 @@ from geotoolz.core._coord import Coord
 from geotoolz.core._errors import MissingVariableError, ParameterError, nearest
 from geotoolz.core._extent import windows as cut_windows
 from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core._lazy import xr
 from geotoolz.io import OpenScene, close_handles
 from geotoolz.io._gdal import reading
 

@@ -297,12 +297,21 @@ def _of_bounds(value: Any, crs: Any) -> Area:
         raise ParameterError(f"aoi={values}", expected="four finite numbers")
     if target.geographic:
         if west > east:  # across the antimeridian, as STAC writes it
+            if west - east < 180.0:
+                raise ParameterError(
+                    f"aoi={values}: its west lies east of its east",
+                    expected="west < east; across the antimeridian at most 180 degrees",
+                    fix="swap west and east",
+                )
             east += 360.0
         if not (-180 <= west <= 180 and -90 <= south <= 90 and -90 <= north <= 90 and east <= 540):
+            swapped = max(abs(west), abs(values[2])) <= 90 and max(abs(south), abs(north)) <= 180
             raise ParameterError(
                 f"aoi={values} is not in degrees",
                 expected="(west, south, east, north) in EPSG:4326",
-                fix="say what they are in: Area.of(bounds, crs='EPSG:…')",
+                fix="its axes are swapped: longitude comes first"
+                if swapped
+                else "say what they are in: Area.of(bounds, crs='EPSG:…')",
             )
     if south >= north or west >= east:
         raise ParameterError(f"aoi={values} is empty", expected="west < east and south < north")

@@ -18,6 +18,7 @@ from affine import Affine
 from geotoolz.core._errors import ReadError
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import fix_of, reason_of
+from geotoolz.io._quiet import quiet
 from geotoolz.io._sign import Signer, redacted, signed
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _CACHE = 64 * 2**20  # bytes of decoded blocks that GDAL keeps; a row of Sentinel-2 blocks with all bands fits
 _KEPT = 24  # handles per thread; a scene has about 15 bands
 _local = threading.local()
-_filters = threading.Lock()  # warning filters belong to the process, not to a thread
 _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(/.+?\.(?:zip|tar\.gz|tgz|tar))/", re.IGNORECASE)
 _REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
 
@@ -66,15 +66,6 @@ class Header:
     file_tags: dict[str, str] = field(default_factory=dict)
 
 
-def _after_fork() -> None:
-    global _filters  # noqa: PLW0603 - a lock that another thread held at the fork would never open
-    _filters = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
 def is_remote(path: str) -> bool:
     """Tell whether a path needs a network."""
     return path.lower().startswith(_REMOTE)
@@ -92,6 +83,11 @@ def gdal_options(path: str) -> dict[str, Any]:
     }
     own = getattr(_local, "options", {})
     return {**{key: value for key, value in wanted.items() if key not in os.environ}, **own}
+
+
+def own_options() -> dict[str, Any]:
+    """Return the options that `reading` has set for this thread."""
+    return dict(getattr(_local, "options", {}))
 
 
 @contextmanager
@@ -136,14 +132,9 @@ def close_handles() -> None:
 
 
 def _open(path: str) -> Any:
-    import warnings
-
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
 
-    with _filters, warnings.catch_warnings():
-        # a file without georeference is common among JPEG2000 bands; the metadata's grid is used instead
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with quiet:
         return rasterio.open(path)
 
 

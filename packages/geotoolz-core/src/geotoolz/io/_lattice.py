@@ -35,6 +35,13 @@ def point(affine: Affine, col: float, row: float) -> tuple[float, float]:
     return (x, y)
 
 
+def north_up(affine: Affine, rows: int) -> Affine:
+    """Return the transform of the same ground with its northern row first."""
+    if affine.b != 0 or affine.d != 0 or affine.e < 0:
+        return affine
+    return Affine(affine.a, 0.0, affine.c, 0.0, -affine.e, affine.f + rows * affine.e)
+
+
 @dataclass(frozen=True)
 class Target:
     """A window on a lattice.

@@ -14,7 +14,7 @@ from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
 from geotoolz.io._vrt import COLORS, gdal_type, metadata_xml, readable
 
 
-def mosaic_xml(mosaic: Mosaic, relative: bool) -> str:
+def mosaic_xml(mosaic: Mosaic, relative: bool, more: Mapping[str, str] | None = None) -> str:
     """Return the XML of a mosaic.
 
     Parameters
@@ -22,6 +22,8 @@ def mosaic_xml(mosaic: Mosaic, relative: bool) -> str:
     mosaic : Mosaic
     relative : bool
         Whether the paths start from the file's own folder.
+    more : mapping, optional
+        Further tags of the file.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def mosaic_xml(mosaic: Mosaic, relative: bool) -> str:
         f'<VRTDataset rasterXSize="{cols}" rasterYSize="{rows}">',
         f"<SRS>{escape(name)}</SRS>",
         f"<GeoTransform>{', '.join(map(repr, mosaic.transform.to_gdal()))}</GeoTransform>",
-        metadata_xml({**readable(mosaic.attrs or {}), **tags}),
+        metadata_xml({**readable(mosaic.attrs or {}), **tags, **(more or {})}),
     ]
     alone = len(mosaic.bands) == 1
     for number, band in enumerate(mosaic.bands, start=1):

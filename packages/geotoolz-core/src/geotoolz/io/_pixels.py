@@ -44,6 +44,8 @@ class Source:
         Never average: flags and classes.
     sign : callable, optional
         Signs a URL when it is opened.
+    turned : bool
+        Whether the file begins with its southern row; the grid is north-up all the same.
     """
 
     path: str
@@ -53,24 +55,26 @@ class Source:
     nodata: NoData
     nearest: bool
     sign: Signer | None = field(default=None, kw_only=True)
+    turned: bool = field(default=False, kw_only=True)
 
     def window(self, row: int, col: int, height: int, width: int) -> Array:
         """Read pixels that lie inside the file."""
         from rasterio.windows import Window
 
-        window = Window(col, row, width, height)
+        first = int(self.grid.shape[0]) - row - height if self.turned else row
+        window = Window(col, first, width, height)
         block: Array = read_from(self.path, self.sign, lambda raster: raster.read(self.index, window=window))
         if block.shape != (height, width):
             raise ReadError(f"{self.path} gave {block.shape} pixels", expected=f"{(height, width)}")
-        return block
+        return np.ascontiguousarray(block[::-1]) if self.turned else block
 
     def place(self, target: Target) -> tuple[int, int, int, int] | None:
         """Return row, column, height and width in the file of a window that is copied from it as it is.
 
-        None where pixels must be resampled, or the window is empty or reaches beyond the file.
+        None where pixels must be resampled or turned, or the window is empty or reaches beyond the file.
         """
         own = self.grid.affine
-        if self.grid.crs != target.crs or own.b != 0 or own.d != 0:
+        if self.turned or self.grid.crs != target.crs or own.b != 0 or own.d != 0:
             return None
         shift = _whole_shift(own, target.anchor)
         if shift is None or target.height == 0 or target.width == 0:

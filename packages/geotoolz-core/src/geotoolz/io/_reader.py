@@ -8,20 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
 from affine import Affine
 
 from geotoolz.core._errors import MissingCRSError, MissingVariableError, TileError, nearest
 from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core._lazy import xr
 from geotoolz.core._specs import TileSpec
 from geotoolz.io._gdal import Header, is_remote, read_header, stamp_of
-from geotoolz.io._lattice import Target, choose_target
+from geotoolz.io._lattice import Target, choose_target, north_up
 from geotoolz.io._notices import warn_once
 from geotoolz.io._radiometry import check_offset
 from geotoolz.io._readers import OpenScene, reader_for
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, BandRequest, SceneInfo
-from geotoolz.io._sign import Sign, signer
+from geotoolz.io._side_by_side import side_by_side
+from geotoolz.io._sign import Sign, Signer, signer
 from geotoolz.io._sources import resolve
 from geotoolz.io._tags import ATTRS_TAG, decode_attrs
 from geotoolz.io._together import values_together
@@ -161,10 +162,9 @@ def open_scene(
     key = signer(sign)
     info = resolve(source, key)
     assets = info.select(bands)
-    headers: dict[str, Header] = {}
-    for asset in assets:
-        if asset.path not in headers:
-            headers[asset.path] = read_header(asset.path, key)
+    paths = list(dict.fromkeys(asset.path for asset in assets))
+    found = side_by_side(lambda path: read_header(path, key), paths, any(map(is_remote, paths)))
+    headers: dict[str, Header] = dict(zip(paths, found, strict=True))
     attrs = _kept_attrs(headers, info.origin)
     attrs = dict(info.product.attrs()) if attrs is None else attrs
     notes: list[str] = []
@@ -173,12 +173,20 @@ def open_scene(
     made = tuple(
         make_band(asset, headers[asset.path], grids[asset.name], info, raw, offset) for asset in assets
     )
-    made = tuple(replace(band, source=replace(band.source, sign=key)) for band in made) if key else made
+    made = tuple(_as_it_lies(band, headers[band.source.path], key) for band in made)
     notes += [f"{b.name}\x00{b.radiometry.doubt}" for b in made if b.radiometry.doubt and not raw]
     if notes:
         attrs["metadata_notes"] = _summary(notes)
         warn_once(info.origin, attrs["metadata_notes"])
     return SceneReader(info, made, target, attrs)
+
+
+def _as_it_lies(band: Band, header: Header, key: Signer | None) -> Band:
+    """Return a band that signs its address, and knows whether its file begins in the south."""
+    turned = header.transform is not None and header.transform.e * band.source.grid.affine.e < 0
+    if key is None and not turned:
+        return band
+    return replace(band, source=replace(band.source, sign=key, turned=turned))
 
 
 def _opened_by_reader(source: Any, *asked: Any) -> OpenScene | None:
@@ -253,4 +261,7 @@ def _grid(asset: Asset, header: Header, info: SceneInfo, notes: list[str]) -> Ge
         )
     from odc.geo.geobox import GeoBox
 
+    # a tile that was mirrored and written comes back as it was; other files are read north-up
+    if header.transform is not None and ATTRS_TAG not in header.file_tags:
+        transform = north_up(transform, rows)
     return GeoBox((rows, cols), transform, crs)

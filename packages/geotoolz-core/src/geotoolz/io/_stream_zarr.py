@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import TileSpec, spatial_coords
 from geotoolz.core._errors import TileError
 from geotoolz.core._execute import Array
 from geotoolz.core._extent import Extent
+from geotoolz.core._lazy import xr
 from geotoolz.core._run import marked
 from geotoolz.io._write import require_crs
 from geotoolz.io._write_zarr import WriteZarr

@@ -13,6 +13,7 @@ from geotoolz.core._errors import ParameterError
 
 ATTRS_TAG = "GEOTOOLZ_ATTRS"
 DTYPE_TAG = "GEOTOOLZ_DTYPE"
+MOSAIC_TAG = "GEOTOOLZ_MOSAIC_OF"  # the files that a mosaic was copied from, relative to it: a JSON list
 _ARRAY = "__array__"
 _FLOAT = "__float__"
 

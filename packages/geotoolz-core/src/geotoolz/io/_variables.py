@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._errors import ParameterError, QuantityError
+from geotoolz.core._lazy import xr
 from geotoolz.core._specs import VarSpec
 from geotoolz.io._bands import BandDef
 from geotoolz.io._flags import flag_attrs

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import Sink, TileSpec, VarSpec
 from geotoolz.core._errors import MissingCRSError, ParameterError, TileError
 from geotoolz.core._grid import geobox_of
+from geotoolz.core._lazy import xr
 from geotoolz.io._cog import Encoding, write_cogs
 from geotoolz.io._gdal import is_remote
 from geotoolz.io._style import check_style

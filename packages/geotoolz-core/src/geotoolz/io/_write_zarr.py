@@ -6,10 +6,10 @@ import os
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import Sink, TileSpec
 from geotoolz.core._errors import ParameterError, TileError
+from geotoolz.core._lazy import xr
 from geotoolz.io._gdal import is_remote
 from geotoolz.io._template import expand, fields_of
 from geotoolz.io._zarr import require_zarr, write_zarr

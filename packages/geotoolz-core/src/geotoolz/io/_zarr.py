@@ -12,10 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from geotoolz.core._errors import GeotoolzError, MissingDependencyError, ReadError, WriteError
 from geotoolz.core._grid import GRID_MAPPING
+from geotoolz.core._lazy import xr
 
 
 def require_zarr() -> None:

@@ -209,6 +209,20 @@ def shapes_in(frame: gpd.GeoDataFrame, crs: CRS) -> Array:
     return np.asarray(moved, object)
 
 
+def nowhere_in(frame: gpd.GeoDataFrame, catalog: Any, what: str) -> OutsideError:
+    """Return the error for features that touch no scene of a catalog."""
+    from geotoolz.catalog._elsewhere import probably_meant, within
+
+    if not len(catalog):
+        return OutsideError("the catalog is empty", expected="at least one scene")
+    area = area_of(frame)
+    return OutsideError(
+        f"none of {len(frame)} {what} within {tuple(round(v, 6) for v in area.bounds)} touches a scene",
+        expected=f"{what} within {within(catalog)} (longitude, latitude)",
+        fix=probably_meant(catalog, area) or "mind the CRS",
+    )
+
+
 def nowhere_near(frame: gpd.GeoDataFrame, grid: GeoBox, what: str) -> OutsideError:
     """Return the error for features that do not touch a tile."""
     area = area_of(frame)

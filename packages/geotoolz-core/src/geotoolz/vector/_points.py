@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core import Extent, Operator
-from geotoolz.vector._features import area_of, columns_of, nowhere_near, points_of, shapes_in
+from geotoolz.vector._features import (
+    area_of,
+    columns_of,
+    nowhere_in,
+    nowhere_near,
+    points_of,
+    shapes_in,
+)
 from geotoolz.vector._view import View, is_catalog, open_tiles
 
 if TYPE_CHECKING:
@@ -95,6 +102,8 @@ def point_series(
             tables.append(_of_tile(view, frame, kept, rows, cols, held))
         elif not many:
             raise nowhere_near(frame, view.geobox, "points")
+    if not tables:
+        raise nowhere_in(frame, source, "points")
     return _table(frame, tables)
 
 
@@ -146,7 +155,7 @@ def _of_tile(
     times = view.spec.coords["time"].values if stacked else np.array([None])
     count, own = len(times), frame.iloc[held]
     table = pd.DataFrame(
-        {"position": np.repeat(held, count), "point": np.repeat(own.index.to_numpy(), count)}
+        {"~position": np.repeat(held, count), "point": np.repeat(own.index.to_numpy(), count)}
     )
     for name in kept:
         table[name] = np.repeat(own[name].to_numpy(), count)
@@ -179,13 +188,7 @@ def _table(frame: gpd.GeoDataFrame, tables: list[pd.DataFrame]) -> gpd.GeoDataFr
     import geopandas
     import pandas as pd
 
-    from geotoolz.core import OutsideError
-
-    if not tables:
-        raise OutsideError(
-            f"no scene of the catalog lies over the {len(frame)} points", expected="points within the catalog"
-        )
     out = pd.concat(tables, ignore_index=True)
-    out = out.sort_values(["position", "datetime", "tile_id"], kind="stable", ignore_index=True)
-    geometry = frame.geometry.to_numpy()[out.pop("position").to_numpy()]
+    out = out.sort_values(["~position", "datetime", "tile_id"], kind="stable", ignore_index=True)
+    geometry = frame.geometry.to_numpy()[out.pop("~position").to_numpy()]
     return geopandas.GeoDataFrame(out, geometry=geometry, crs=frame.crs)

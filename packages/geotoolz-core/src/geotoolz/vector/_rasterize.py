@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.catalog import rasterize_label
 from geotoolz.core import MissingCRSError, ParameterError, geobox_of, tile_from_arrays
+from geotoolz.core._lazy import xr
 from geotoolz.vector._features import features_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core import Extent, MissingVariableError, Operator, OutsideError, ParameterError, nearest
-from geotoolz.vector._features import area_of, features_of, nowhere_near, points_of, shapes_in, zones_of
+from geotoolz.vector._features import (
+    area_of,
+    features_of,
+    nowhere_in,
+    nowhere_near,
+    points_of,
+    shapes_in,
+    zones_of,
+)
 from geotoolz.vector._points import column, pixels_of, sampled
 from geotoolz.vector._view import View, is_catalog, open_tiles, pixel_extent
 
@@ -100,6 +108,8 @@ def sample_training(
             tables.append(_table(view, frame, label, *found))
         elif not many:
             raise nowhere_near(frame, view.geobox, "samples")
+    if not tables and many:
+        raise nowhere_in(frame, source, "samples")
     return _joined(tables, dropna)
 
 

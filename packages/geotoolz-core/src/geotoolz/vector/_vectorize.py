@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import MissingCRSError, ParameterError, TileSpec, nearest
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -26,7 +26,7 @@ def vectorize(
     connectivity: Literal[4, 8] = 4,
     min_area: float = 0.0,
     statistics: Mapping[str, Sequence[str] | str] | None = None,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | str] | None = None,
 ) -> gpd.GeoDataFrame:
     """Return the connected areas of equal value as polygons that follow the pixels' edges.
 
@@ -43,8 +43,8 @@ def vectorize(
     statistics : mapping of str to str or sequence of str, optional
         Other variables of the tile, and what of their pixels is wanted: ``{"ndvi": ("mean", "stdev")}``, of
         mean, min, max, sum, count and stdev. Whole pixels; NaN and no-data are left out.
-    classes : sequence of int, optional
-        Only these values.
+    classes : sequence of int or str, optional
+        Only these values, or names of ``flag_meanings``.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def _tile(source: Any, band: str | None, others: tuple[str, ...]) -> tuple[xr.Da
 
 
 def _classes(
-    tile: xr.Dataset, spec: TileSpec, name: str, classes: Sequence[int] | None
+    tile: xr.Dataset, spec: TileSpec, name: str, classes: Sequence[int | str] | None
 ) -> tuple[Array, Array]:
     """Return the values and where there are any."""
     own = spec.variables[name]
@@ -129,12 +129,27 @@ def _classes(
             fix="make classes of it first: (tile > 0.3)",
         )
     values = np.asarray(tile.variables[name].values)
-    if own.dtype.kind == "b":
-        return values.astype(np.uint8), values
-    valid = np.ones(values.shape, bool) if own.nodata is None else values != own.nodata
+    valid = values if own.dtype.kind == "b" else np.ones(values.shape, bool)
+    values = values.astype(np.uint8) if own.dtype.kind == "b" else values
+    if own.nodata is not None:
+        valid = valid & (values != own.nodata)
     if classes is not None:
-        valid &= np.isin(values, np.asarray(classes))
+        valid = valid & np.isin(values, _numbers(classes, tile[name].attrs, name))
     return values, valid
+
+
+def _numbers(classes: Sequence[int | str], attrs: Mapping[Any, Any], name: str) -> Array:
+    """Return the numbers of classes that may be named."""
+    known = {meaning: value for value, meaning in _meanings(attrs).items()}
+    found = []
+    for one in classes:
+        if isinstance(one, str) and one not in known:
+            raise ParameterError(
+                f"{name!r} has no class {one!r}{nearest(one, known)}",
+                expected=f"a number, or one of {', '.join(known)}" if known else "numbers: it has no names",
+            )
+        found.append(known[one] if isinstance(one, str) else int(one))
+    return np.asarray(found, np.int64)
 
 
 def _polygons(values: Array, valid: Array, connectivity: int) -> tuple[list[Any], Array, Array]:

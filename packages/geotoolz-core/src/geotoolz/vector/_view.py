@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import (
     ExecutorError,
@@ -21,6 +20,7 @@ from geotoolz.core import (
     compile,
 )
 from geotoolz.core._execute import Job, native, run_window
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from odc.geo.crs import CRS

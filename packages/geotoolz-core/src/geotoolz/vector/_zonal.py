@@ -11,7 +11,14 @@ import numpy as np
 
 from geotoolz.core import Extent, MissingDependencyError, Operator, ParameterError, nearest
 from geotoolz.io import AreaWarning
-from geotoolz.vector._features import area_of, columns_of, nowhere_near, shapes_in, zones_of
+from geotoolz.vector._features import (
+    area_of,
+    columns_of,
+    nowhere_in,
+    nowhere_near,
+    shapes_in,
+    zones_of,
+)
 from geotoolz.vector._view import OpenTile, View, is_catalog, open_tiles, pixel_extent
 
 if TYPE_CHECKING:
@@ -72,10 +79,10 @@ def zonal_statistics(
     Returns
     -------
     geopandas.GeoDataFrame
-        One row per zone and tile (and date of a stack): ``zone`` (its index), the included columns,
-        ``tile_id``, ``datetime``, ``covered`` (share of the zone on the tile), ``{band}_{stat}``, the zone's
-        geometry in its own CRS. No-data and NaN count nowhere: without a valid pixel the count is 0 and the
-        mean NaN. ``to_parquet`` writes GeoParquet.
+        One row per zone and tile (and date of a stack), ordered by zone, time and tile: ``zone`` (its
+        index), the included columns, ``tile_id``, ``datetime``, ``covered`` (share of the zone on the
+        tile), ``{band}_{stat}``, the zone's geometry in its own CRS. No-data and NaN count nowhere:
+        without a valid pixel the count is 0 and the mean NaN. ``to_parquet`` writes GeoParquet.
 
     Raises
     ------
@@ -128,6 +135,8 @@ def zonal_statistics(
             parts.append(part)
         elif not many:
             raise nowhere_near(frame, view.geobox, "zones")
+    if not parts:
+        raise nowhere_in(frame, source, "zones")
     return _table(frame, kept, parts)
 
 
@@ -254,22 +263,16 @@ def _renamed(found: pd.DataFrame, bands: list[str], weight: str | None) -> pd.Da
 
 
 def _table(frame: gpd.GeoDataFrame, kept: list[str], parts: list[dict[str, Any]]) -> gpd.GeoDataFrame:
-    """Return all tiles below each other, zone by zone within a tile and date."""
+    """Return all tiles below each other, ordered by zone, time and tile."""
     import geopandas
     import pandas as pd
 
-    from geotoolz.core import OutsideError
-
-    if not parts:
-        raise OutsideError(
-            f"no scene of the catalog lies over the {len(frame)} zones", expected="zones within the catalog"
-        )
     rows = []
     for part in parts:
         own = frame.iloc[part["chosen"]]
         for when, table in zip(part["times"], part["tables"], strict=True):
             moment = part["moment"] if when is None else pd.Timestamp(when, tz="UTC")
-            head = pd.DataFrame({"zone": own.index.to_numpy()})
+            head = pd.DataFrame({"~position": part["chosen"], "zone": own.index.to_numpy()})
             for name in kept:
                 head[name] = own[name].to_numpy()
             head["tile_id"] = part["tile_id"]
@@ -278,6 +281,8 @@ def _table(frame: gpd.GeoDataFrame, kept: list[str], parts: list[dict[str, Any]]
             body = pd.concat([head, table.reset_index(drop=True)], axis=1)
             rows.append(geopandas.GeoDataFrame(body, geometry=own.geometry.to_numpy(), crs=frame.crs))
     out = pd.concat(rows, ignore_index=True)
+    out = out.sort_values(["~position", "datetime", "tile_id"], kind="stable", ignore_index=True)
+    del out["~position"]
     _say_missing(frame, out["zone"])
     return geopandas.GeoDataFrame(out, geometry="geometry", crs=frame.crs)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._coord import Coord
 from geotoolz.core._errors import MissingVariableError, ParameterError, nearest
 from geotoolz.core._grid import tile_from_arrays
+from geotoolz.core._lazy import xr
 from geotoolz.core._specs import TileSpec, VarSpec
 from geotoolz.io._gdal import stamp_of
 from geotoolz.io._lattice import Target, choose_target

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core._coord import Coord
 from geotoolz.core._errors import ReadError
+from geotoolz.core._lazy import xr
 from geotoolz.io._notices import warn_once
 from geotoolz.io._product import Product, iso_utc
 from geotoolz.io._radiometry import Radiometry
@@ -47,6 +47,7 @@ class CF(Reader):
     longitude, or named otherwise by ``axis`` and ``standard_name``, become ``y`` and ``x``. Packed integers
     become float32 by ``scale_factor`` and ``add_offset`` (``raw=True`` keeps them), ``_FillValue`` is
     no-data.
+    A file that begins in the south (ascending `y` or latitude) is read with its northern row first.
     The reference system is that of the CF grid mapping; latitudes and longitudes without one are taken as
     WGS 84, and it is said. Grids that are not regular are refused.
 
@@ -94,19 +95,23 @@ class Stored(Blocks):
     ----------
     variable : xarray.Variable
         With dims ``(y, x)`` last, not read yet.
+    turned : bool
+        Whether its first row is the southern one.
     """
 
-    def __init__(self, variable: xr.Variable) -> None:
+    def __init__(self, variable: xr.Variable, turned: bool = False) -> None:
         count = 1 if variable.ndim == 2 else int(variable.shape[0])
         super().__init__(count, variable.dtype.newbyteorder("="))
-        self._variable = variable
+        self._variable, self._turned = variable, turned
 
     def read(self, layers: slice, row: int, col: int, height: int, width: int) -> Array:
         """Read a window of some layers."""
-        window = (slice(row, row + height), slice(col, col + width))
+        first = int(self._variable.shape[-2]) - row - height if self._turned else row
+        window = (slice(first, first + height), slice(col, col + width))
         flat = self._variable.ndim == 2
         part = self._variable[window] if flat else self._variable[(layers, *window)]
         values = np.asarray(part.values).astype(self.dtype, copy=False)
+        values = values[..., ::-1, :] if self._turned else values
         return values[None] if flat else values
 
 
@@ -123,7 +128,7 @@ def _contents(path: Path, raw: bool) -> Contents:
     dims = spatial_dims(store, path)
     variables: dict[str, Layered] = {}
     left: list[str] = []
-    grids: dict[str, GeoBox] = {}
+    grids: dict[str, tuple[GeoBox, bool]] = {}
     for name, array in store.data_vars.items():
         lead = _lead(array, dims)
         if lead is None:
@@ -133,7 +138,7 @@ def _contents(path: Path, raw: bool) -> Contents:
         mapping = str(array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or "")
         if mapping not in grids:
             grids[mapping] = grid_of(store, dims, mapping, path, notes)
-        variables[str(name)] = _variable(str(name), array, lead, dims, grids[mapping], path, raw)
+        variables[str(name)] = _variable(str(name), array, lead, dims, *grids[mapping], path, raw)
     if left:
         notes.append(f"left out, because they have other dims than time or wavelength: {', '.join(left)}")
     if not variables:
@@ -161,13 +166,20 @@ def _lead(array: xr.DataArray, dims: SpatialDims) -> tuple[str, ...] | None:
 
 
 def _variable(
-    name: str, array: xr.DataArray, lead: tuple[str, ...], dims: SpatialDims, grid: Any, path: Path, raw: bool
+    name: str,
+    array: xr.DataArray,
+    lead: tuple[str, ...],
+    dims: SpatialDims,
+    grid: GeoBox,
+    turned: bool,
+    path: Path,
+    raw: bool,
 ) -> Layered:
     variable = array.variable
     single = {d: 0 for d in variable.dims if d not in (*lead, dims.y, dims.x)}
     variable = variable.isel(single).transpose(*lead, dims.y, dims.x)
     attrs = dict(array.attrs)
-    blocks = Stored(variable)
+    blocks = Stored(variable, turned)
     fill = attrs.get("_FillValue", attrs.get("missing_value"))
     nodata = None if fill is None else _plain(fill, blocks.dtype)
     flags = "flag_meanings" in attrs or blocks.dtype.kind == "b" or attrs.get("quantity") in ("flags", "mask")

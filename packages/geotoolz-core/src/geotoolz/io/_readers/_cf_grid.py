@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core._errors import MissingCRSError, ReadError, TileError
 from geotoolz.core._grid import GRID_MAPPING, geobox_of
+from geotoolz.core._lazy import xr
+from geotoolz.io._lattice import north_up
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -100,8 +100,10 @@ def _lead(store: xr.Dataset, dim: str) -> str:
     return ""
 
 
-def grid_of(store: xr.Dataset, dims: SpatialDims, mapping: str, path: Path, notes: list[str]) -> GeoBox:
-    """Return the grid of variables that have one grid mapping.
+def grid_of(
+    store: xr.Dataset, dims: SpatialDims, mapping: str, path: Path, notes: list[str]
+) -> tuple[GeoBox, bool]:
+    """Return the grid of variables that have one grid mapping, north-up, and whether the file begins south.
 
     Parameters
     ----------
@@ -143,11 +145,14 @@ def grid_of(store: xr.Dataset, dims: SpatialDims, mapping: str, path: Path, note
         GRID_MAPPING: ((), 0, {key: value for key, value in held.items() if value}),
     }
     try:
-        return geobox_of(xr.Dataset(coords=coords))
+        box = geobox_of(xr.Dataset(coords=coords))
     except TileError as error:
         raise ReadError(
             f"{path} is on no regular grid: {error.found}", expected="evenly spaced x and y", fix=_REGRID
         ) from error
+    from odc.geo.geobox import GeoBox
+
+    return GeoBox(box.shape, north_up(box.affine, int(box.shape[0])), box.crs), box.affine.e > 0
 
 
 def _wkt(attrs: Mapping[str, Any], path: Path) -> str:

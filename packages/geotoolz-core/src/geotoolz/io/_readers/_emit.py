@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from affine import Affine
 
 from geotoolz.core._coord import Coord
 from geotoolz.core._errors import ReadError
+from geotoolz.core._lazy import xr
 from geotoolz.io._gdal import crs_of_wkt
 from geotoolz.io._product import Product, iso_utc
 from geotoolz.io._radiometry import Radiometry

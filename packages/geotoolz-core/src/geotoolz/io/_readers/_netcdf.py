@@ -6,9 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from geotoolz.core._errors import MissingDependencyError, ReadError
+from geotoolz.core._lazy import xr
 
 NETCDF_ENDS = (".nc", ".nc4", ".netcdf")
 
