@@ -155,3 +155,25 @@ def test_bad_input():
     ):
         with pytest.raises(ParameterError, match=found):
             make()
+
+
+@pytest.mark.parametrize("op", [CutMix(), MixUp()], ids=repr)
+def test_a_batch_follows_the_draws_of_its_tiles(op):
+    """Tiles of a shuffled loader say which draw they are for; their place in the batch says nothing."""
+    plain = [contract_tile((8, 8), seed=seed)[["red", "scl"]] for seed in range(5)]
+    tiles = [
+        with_draw(tile, epoch=3, chip=chip) for tile, chip in zip(plain, (40, 7, 23, 8, 11), strict=True)
+    ]
+    out = op.batch(tiles)
+    assert [t.attrs["geotoolz:draw"] for t in out] == ["3/40", "3/7", "3/23", "3/8", "3/11"]
+    attr = "cutmix_share" if isinstance(op, CutMix) else "mixup_weight"
+    alone = [op({"one": tile, "two": tiles[0]}).attrs[attr] for tile in tiles]
+    assert [t.attrs[attr] for t in out] == alone  # how much is mixed is the tile's own draw
+    later = [
+        with_draw(tile, epoch=4, chip=chip) for tile, chip in zip(plain, (40, 7, 23, 8, 11), strict=True)
+    ]
+    assert [t.attrs[attr] for t in op.batch(later)] != alone
+    assert [t.attrs["geotoolz:draw"] for t in op.batch(tiles, epoch=1, chip=5)] == [
+        f"1/{5 + k}" for k in range(5)
+    ]
+    assert all(a.identical(b) for a, b in zip(op.batch(tiles), out, strict=True))

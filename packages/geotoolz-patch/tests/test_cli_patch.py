@@ -133,3 +133,27 @@ def test_a_folder_that_does_not_fit_is_refused(scene, tmp_path):
     write_chips(PatchGrid(scene, RandomSampler(32, 2)), tmp_path / "r")
     with pytest.raises(ParameterError, match="chips of a RandomSampler"):
         stitch_chips(tmp_path / "r")
+
+
+def test_labels_of_another_program_need_a_vote(scene, tmp_path, capfd):
+    """Chips whose files say nothing of their whole numbers are not averaged in silence."""
+    import rasterio
+
+    folder = tmp_path / "c"
+    paths = write_chips(PatchGrid(scene, GridSampler(32, 24), bands="red"), folder)
+    for number, path in enumerate(paths):
+        with rasterio.open(path) as file:
+            profile = {**file.profile, "dtype": "uint8", "nodata": None, "count": 1}
+        Path(path).unlink()
+        for key in ("blockxsize", "blockysize", "tiled", "predictor"):
+            profile.pop(key, None)
+        with rasterio.open(path, "w", **{**profile, "driver": "GTiff"}) as file:
+            file.write(np.full((1, 32, 32), number % 3, "u1"))
+    code, _, err = call(capfd, "stitch", folder, tmp_path / "a.tif")
+    assert code == 2 and "it may be labels" in err and "--aggregation vote --classes K" in err
+    code, _, err = call(capfd, "stitch", folder, tmp_path / "a.tif", "--aggregation", "vote", "--classes", 3)
+    assert code == 0, err
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert set(np.unique(file.read())) == {0, 1, 2}
+    code, _, err = call(capfd, "stitch", folder, tmp_path / "b.tif", "--aggregation", "mean")
+    assert code == 0, err  # asked for by name

@@ -11,6 +11,7 @@ from geotoolz.core import TileError
 from geotoolz.patch import (
     ApplyToChips,
     Boxcar,
+    CatalogPatches,
     Gaussian,
     GridSampler,
     Hann,
@@ -19,6 +20,7 @@ from geotoolz.patch import (
     PatchGrid,
     PoissonDiskSampler,
     RandomSampler,
+    SoftVote,
     Stitcher,
     Tukey,
 )
@@ -133,3 +135,50 @@ def test_the_first_input_decides_names_and_types():
     assert {n: str(v.dtype) for n, v in found.items()} == {"half": "float32", "big": "bool"}
     np.testing.assert_array_equal(found.half, (ds.a / 2).astype("f4"))
     assert ApplyToChips(GridSampler(16), Same())(ds).a.dtype == np.uint16
+
+
+@pytest.mark.parametrize("shape", [(1000, 777), (97, 64), (65, 130)])
+def test_what_no_whole_chip_fits_is_left_out(shape):
+    """xbatcher and patchify cut off what does not fill a chip: the last rows and columns are missing."""
+    values = scene(shape, "uint8")
+    fit = [(n - 64) // 48 * 48 + 64 for n in shape]
+    assert fit[0] * fit[1] < values.size
+    same_bits(stitched(values, GridSampler(64, 48), Stitcher(Hann())), values)
+
+
+def test_the_border_of_the_scene_is_lost():
+    """geopatcher divides by weights that are 0 there; MONAI and blended_tiling round them away."""
+    values = scene((70, 90), "float32")
+    for window in (Hann(), Gaussian(0.05), Tukey(0.9)):
+        found = stitched(values, GridSampler(32, 20), Stitcher(window)).values
+        ring = np.ones(values.shape, bool)
+        ring[1:-1, 1:-1] = False
+        same_bits(found[ring], values[ring])
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_of_a_catalog_yield_copies(workers):
+    scenes = [tile(np.zeros((40, 40 + n), "u1")) for n in range(3)]
+    patches = CatalogPatches(scenes, GridSampler(8))
+    seen = [
+        p.index
+        for w in range(workers)
+        for b in patches.batches(5, seed=1, worker=w, workers=workers)
+        for p in b.patches
+    ]
+    assert sorted(seen) == list(range(len(patches)))
+
+
+def test_the_same_places_in_every_scene():
+    scenes = [tile(np.zeros((64, 64), "u1")) for _ in range(3)]
+    grids = CatalogPatches(scenes, RandomSampler(8, 10)).grids
+    assert len({tuple(p.chip.extent for p in grid) for grid in grids}) == 3
+
+
+def test_one_nan_takes_its_whole_chip_along_in_a_vote_of_probabilities():
+    chances = np.full((3, 40, 40), 1 / 3, "f4")
+    chances[:, 20, 20] = np.nan
+    found = stitched(
+        chances, GridSampler(16, 12), Stitcher(Hann(), SoftVote()), nodata=np.nan, dims=("class", "y", "x")
+    )
+    assert np.isnan(found).sum() == 3

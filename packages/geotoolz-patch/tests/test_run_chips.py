@@ -30,9 +30,11 @@ from geotoolz.patch import (
     GridSampler,
     Hann,
     HardVote,
+    Mean,
     Median,
     Rectangle,
     Stitcher,
+    Sum,
     memory_bytes,
     run_chips,
 )
@@ -223,6 +225,29 @@ def test_memory_stays_while_the_scene_grows(monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.3 * peaks[1] < 1.3 * result.memory < scene.red.nbytes
+
+
+@pytest.mark.parametrize("how", [Mean(), Median(), Sum(), HardVote(20, fill=255)], ids=repr)
+def test_a_result_in_memory_takes_little_more_than_itself(how):
+    """Only unfinished rows are held as votes, values or weights, and the weights of gaps are no exception."""
+    import tracemalloc
+
+    vote = isinstance(how, HardVote)
+    op = ApplyToChips(GridSampler(64, 40), from_function(_classes_or_red(vote)), Stitcher(aggregation=how))
+    scene = simulate_scene((3000, 128), bands=("red",))
+    scene.red.values[5::700, 9] = np.nan
+    run_chips(op, scene.isel(y=slice(100)))  # compiles
+    tracemalloc.start()
+    found = run_chips(op, scene).tile
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < sum(v.nbytes for v in found.data_vars.values()) + 3_000_000
+
+
+def _classes_or_red(vote):
+    if not vote:
+        return lambda ds: ds.assign(red=ds.red.copy())
+    return lambda ds: ds[[]].assign(label=(("y", "x"), np.nan_to_num(ds.red.values * 9).astype("u1") % 20))
 
 
 def test_every_chip_is_read_once_and_some_ahead(scene):

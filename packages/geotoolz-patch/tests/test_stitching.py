@@ -326,7 +326,7 @@ def test_a_real_scene_stays_what_it_is():
 
     path = data_path("cogs_for_tile_server/cog.tif")
     ds = open_tile(path, raw=True)
-    op = ApplyToChips(GridSampler(512, 384), Same(), Stitcher(Hann()))
+    op = ApplyToChips(GridSampler(512, 384), Same(), Stitcher(Hann(), Mean()))  # its attributes say nothing
     found = op(ds)
     for name in ds.data_vars:
         same_bits(found[name], ds[name])
@@ -335,3 +335,28 @@ def test_a_real_scene_stays_what_it_is():
 def test_labels_that_are_no_class_are_refused():
     with pytest.raises(TileError, match=r"labels 2; expected labels from 0 to 1"):
         stitched(np.zeros((8, 13), "u1"), GridSampler(8, 5), Stitcher(aggregation=HardVote(2)), Labels())
+
+
+LAYOUTS = {
+    "as it is": lambda a: a,
+    "columns first": np.asfortranarray,
+    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "rows backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "every second": lambda a: np.repeat(np.repeat(a, 2, 0), 2, 1)[::2, ::2],
+    "part of a record": lambda a: np.rec.fromarrays([a, a], names="one,two")["two"],
+    "swapped bytes": lambda a: a.astype(a.dtype.newbyteorder()).astype(a.dtype),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("how", [Mean(), Max(), Median(), HardVote(200)], ids=repr)
+def test_chips_may_lie_in_memory_as_they_like(layout, how):
+    class Laid(Same):
+        @staticmethod
+        def kernel(*arrays):
+            return tuple(LAYOUTS[layout](a) for a in arrays)
+
+    values = scene((41, 37), "uint8") % 200
+    same_bits(stitched(values, GridSampler(16, 9), Stitcher(aggregation=how), Laid()), values)
+    row = np.broadcast_to(values[0], (41, 37))
+    same_bits(stitched(row, GridSampler(16, 9), Stitcher(aggregation=how)), row)

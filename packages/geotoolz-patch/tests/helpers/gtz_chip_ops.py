@@ -62,7 +62,7 @@ def tile(values, nodata=None, dims=None, **attrs):
     box = GeoBox(values.shape[-2:], Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
     given = (dims, values) if dims else values
     fill = {} if nodata is None else {"a": nodata}
-    return tile_from_arrays({"a": given}, box, nodata=fill, var_attrs={"a": attrs})
+    return tile_from_arrays({"a": given}, box, nodata=fill, var_attrs={"a": {"units": "1", **attrs}})
 
 
 def scene(shape, dtype, seed=0):

@@ -80,7 +80,8 @@ def stretch(out: Any, values: Any, nodata: Any, low: Any, high: Any, limit: Any)
     width = high - low
     # the product with the inverse is off by a unit of float64 at most, far below float32's
     inverse = np.nan if width == 0 else 1.0 / width
-    lowest, highest = (np.float32(0.0), np.float32(1.0)) if limit else (np.float32(-np.inf), np.float32(np.inf))
+    lowest = np.float32(0.0) if limit else np.float32(-np.inf)
+    highest = np.float32(1.0) if limit else np.float32(np.inf)
     for i in range(out.size):
         # limited after rounding: it comes to the same, and float32 takes half the time
         r = np.float32((np.float64(values[i]) - low) * inverse)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.augment._draws import DRAW_ATTR, draw_name
 from geotoolz.core import Extent, Operator, TileError, TileSpec, compile
+from geotoolz.core._lazy import xr
 from geotoolz.core._run import compute
 
 Array = np.ndarray[Any, Any]

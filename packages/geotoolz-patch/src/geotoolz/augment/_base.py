@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import xarray as xr
+from typing import TYPE_CHECKING, TypeAlias
 
 from geotoolz.augment._draws import Draws, check_chance, draw_of, with_draw
 from geotoolz.core import Map, Operator, Plan, TileOperator, TileSpec
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from geotoolz.core import Builder, State
 
-Step = Callable[[Operator, xr.Dataset, str], xr.Dataset]
+Step: TypeAlias = "Callable[[Operator, xr.Dataset, str], xr.Dataset]"
 
 
 class Augmentation(Map, abstract=True):

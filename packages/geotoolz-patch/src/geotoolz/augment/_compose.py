@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.augment._base import Step
 from geotoolz.augment._draws import DRAW_ATTR, Draws, check_chance, draw_of, with_draw
 from geotoolz.core import Operator, ParameterError, Sink, TileOperator, TileSpec, join_path
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import ParameterError, TileSpec
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
-from geotoolz.augment._draws import Draws, check_chance, draw_name, draw_of, with_draw
+from geotoolz.augment._draws import DRAW_ATTR, Draws, check_chance, draw_of, with_draw
 from geotoolz.core import (
     GridMismatchError,
     Join,
@@ -18,6 +16,7 @@ from geotoolz.core import (
     TileSpec,
     VarSpec,
 )
+from geotoolz.core._lazy import xr
 
 if TYPE_CHECKING:
     from geotoolz.core import Builder, State
@@ -77,17 +76,22 @@ class Mix(Join, abstract=True):
         plan = dataclasses.replace(plan, drops=(*plan.drops, *other.values()))
         return builder.apply(self, plan, both, path)
 
-    def batch(self, tiles: Sequence[xr.Dataset], *, epoch: int = 0, chip: int = 0) -> list[xr.Dataset]:
+    def batch(
+        self, tiles: Sequence[xr.Dataset], *, epoch: int | None = None, chip: int | None = None
+    ) -> list[xr.Dataset]:
         """Mix every tile of a batch with another one of it.
+
+        A tile that says which draw it is for (`with_draw`) is mixed by that draw; what it is mixed with is
+        drawn from the draws of all tiles.
 
         Parameters
         ----------
         tiles : sequence of xarray.Dataset
             The batch; tiles of one shape, with the same variables.
-        epoch : int
-            Which time the chips are gone through.
-        chip : int
-            Number of the first chip; the others follow it.
+        epoch : int, optional
+            Which time the chips are gone through, in place of what the tiles say.
+        chip : int, optional
+            Number of the first chip, in place of what the tiles say; the others follow it.
 
         Returns
         -------
@@ -96,15 +100,18 @@ class Mix(Join, abstract=True):
         """
         if len(tiles) < 2:
             return list(tiles)
-        draws = Draws(self.seed, draw_name(epoch, chip), "batch")
-        lots = [draws.key("order", index) for index in range(len(tiles))]
-        order = sorted(range(len(tiles)), key=lambda index: lots[index])
-        # everybody gets the next in a random circle, so nobody gets itself
-        partner = dict(zip(order, [*order[1:], order[0]], strict=True))
-        return [
-            self({"one": with_draw(tile, epoch=epoch, chip=chip + index), "two": tiles[partner[index]]})
+        drawn = [
+            tile
+            if epoch is None and chip is None and DRAW_ATTR in tile.attrs
+            else with_draw(tile, epoch=epoch or 0, chip=(chip or 0) + index)
             for index, tile in enumerate(tiles)
         ]
+        all_draws = "|".join(draw_of(tile.attrs) for tile in drawn)
+        draws = Draws(self.seed, all_draws, "batch")
+        order = sorted(range(len(tiles)), key=lambda index: draws.key("order", index))
+        # everybody gets the next in a random circle, so nobody gets itself
+        partner = dict(zip(order, [*order[1:], order[0]], strict=True))
+        return [self({"one": tile, "two": tiles[partner[index]]}) for index, tile in enumerate(drawn)]
 
 
 def _check_alike(one: TileSpec, two: TileSpec, label: str) -> None:

@@ -11,11 +11,13 @@ from geotoolz.patch._aggregations import (
     Sum,
 )
 from geotoolz.patch._apply import ApplyToChips
+from geotoolz.patch._budget import memory_bytes
 from geotoolz.patch._catalog import CatalogPatches
 from geotoolz.patch._chip import Chip
-from geotoolz.patch._drive import ChipRun, memory_bytes, run_chips
+from geotoolz.patch._drive import ChipRun, run_chips
 from geotoolz.patch._explicit import ExplicitSampler, TrackSampler
-from geotoolz.patch._folder import stitch_chips, write_chips
+from geotoolz.patch._folder import write_chips
+from geotoolz.patch._folder_stitch import stitch_chips
 from geotoolz.patch._geometry import Geometry, PointCentred, PolygonCentred, Rectangle
 from geotoolz.patch._grid import PatchGrid
 from geotoolz.patch._inverse_variance import InverseVariance

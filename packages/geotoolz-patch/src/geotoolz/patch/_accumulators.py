@@ -9,37 +9,33 @@ import numpy as np
 
 from geotoolz.core import VarSpec
 from geotoolz.patch import _kernels
-
-Array = np.ndarray[Any, Any]
-
-
-class Place(NamedTuple):
-    """Where a chip goes, and how much its pixels count; see `geotoolz.patch._line.Share`."""
-
-    top: int
-    left: int
-    row: int
-    col: int
-    wy: Array
-    py: Array
-    ey: Array
-    wx: Array
-    px: Array
-    ex: Array
-    tx: Array
-
-    def of(self, chip: Array) -> Array:
-        """Return the part of a whole chip that goes here."""
-        return chip[:, self.top : self.top + self.wy.size, self.left : self.left + self.wx.size]
+from geotoolz.patch._place import Array, Place
 
 
 class Ring(NamedTuple):
-    """Shape of the rows that are held: planes before y and x, rows, columns, and chips over a pixel."""
+    """Shape of the rows that are held: planes before y and x, rows, columns; and of what is added.
+
+    Attributes
+    ----------
+    planes, rows, cols : int
+        Planes, rows, columns.
+    overlap : int
+        Chips over a pixel, at most.
+    chip : tuple of int
+        Rows and columns of a chip.
+    unfinished : int
+        Rows that chips are still added to, at most: all of the ring, or fewer where finished rows stay.
+    partial : bool
+        Whether rows and columns at the edges may be handed on although no chip was added to them.
+    """
 
     planes: int
     rows: int
     cols: int
     overlap: int
+    chip: tuple[int, int]
+    unfinished: int
+    partial: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,6 +46,11 @@ class Ring(NamedTuple):
     def pixels(self) -> int:
         """Values that are held."""
         return self.planes * self.rows * self.cols
+
+    @property
+    def stash(self) -> tuple[int, int, int]:
+        """Planes, rows and columns of what a chip leaves to the next of its row, at most."""
+        return (self.planes, *self.chip)
 
 
 class Accumulator(ABC):
@@ -68,17 +69,16 @@ class Accumulator(ABC):
 
     @abstractmethod
     def take(self, row: int, count: int) -> tuple[Array, ...]:
-        """Return finished rows of every variable of the group, and forget them."""
+        """Return finished rows of every variable of the group, and forget them.
+
+        The rows lie in the ring without a break. What is returned may be a view of it: it is good until the
+        next chip is added.
+        """
 
     def rows(self, ring: Array, row: int, count: int) -> Array:
-        """Return rows of a ring; a view where they lie together."""
-        size = ring.shape[1]
-        if size == 0:
-            return ring
-        first = row % size
-        if first + count <= size:
-            return ring[:, first : first + count]
-        return np.concatenate([ring[:, first:], ring[:, : first + count - size]], axis=1)
+        """Return rows of a ring, as a view."""
+        first = row % ring.shape[1] if ring.shape[1] else 0
+        return ring[:, first : first + count]
 
     def finished(self, values: Array, missing: Array | None = None) -> Array:
         """Return values in the output's type, with no-data where they are missing."""
@@ -107,58 +107,15 @@ def known(chip: Array) -> Array:
     return chip.astype(np.float32) if chip.dtype == np.float16 else chip
 
 
-def mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type in which a mean is kept: one that holds every value of `dtype` exactly."""
-    if dtype.kind in "iu" and dtype.itemsize == 8:
-        return dtype
-    small = dtype == np.float16 or dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
-    return np.dtype(np.float32 if small else np.float64)
+def of_chip(nodata: Any, dtype: np.dtype[Any]) -> tuple[Any, bool]:
+    """Return a no-data value in the type of a chip, and whether there is one: NaN in floats is.
 
-
-class MeanAccumulator(Accumulator):
-    """Running weighted mean of what is valid; values that agree stay what they are, bit for bit."""
-
-    def __init__(self, spec: VarSpec, ring: Ring, joint: bool = False) -> None:
-        super().__init__(spec, ring)
-        self._acc = np.empty(ring.shape, mean_dtype(spec.dtype))
-        self._acc.fill(0)  # faster than zeros, whose pages come one by one
-        self._wide = self._acc.dtype.kind in "iu"
-        self._joint = joint
-        self._lost = np.zeros(ring.shape) if self._wide else None
-
-    def add(self, chips: tuple[Array, ...], place: Place) -> None:
-        """Move the means towards a chip."""
-        chip = known(chips[0])
-        weights = (place.wy, place.py, place.wx, place.px, place.tx)
-        if self._wide:
-            part = place.of(chip)
-            _kernels.mean_add_wide(self._acc, self._lost, part, self.nodata, place.row, place.col, *weights)
-            return
-        can_miss = chip.dtype.kind == "f" or self.spec.nodata is not None
-        missing = can_miss and _kernels.has_missing(chip, self.nodata)
-        if missing and self._joint:
-            chip = self._jointly(chip)
-        if missing and self._lost is None:
-            self._lost = np.zeros(self.ring.shape)  # only for chips with gaps: most scenes need none
-        if self._lost is None:
-            corner = (place.top, place.left, place.row, place.col)
-            _kernels.mean_add(self._acc, chip, *corner, *weights)
-        else:
-            _kernels.mean_add_missing(
-                self._acc, self._lost, place.of(chip), self.nodata, place.row, place.col, *weights
-            )
-
-    def _jointly(self, chip: Array) -> Array:
-        gone = (np.isnan(chip) | (chip == self.nodata)).any(axis=0)
-        return np.where(gone, chip.dtype.type(np.nan), chip)
-
-    def take(self, row: int, count: int) -> tuple[Array, ...]:
-        """Return the means."""
-        held = self.rows(self._acc, row, count)
-        out = self.finished(held)
-        # a ring is written over while the rows are still being written out
-        whole = count == self.ring.rows
-        return (out if whole or not np.shares_memory(out, self._acc) else out.copy(),)
+    Comparing with a number of another type would widen every pixel first.
+    """
+    if dtype.kind == "f":
+        return dtype.type(nodata), True
+    fits = nodata == nodata and np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max
+    return (dtype.type(nodata), True) if fits and nodata == int(nodata) else (dtype.type(0), False)
 
 
 class CopyAccumulator(Accumulator):
@@ -166,19 +123,20 @@ class CopyAccumulator(Accumulator):
 
     def __init__(self, spec: VarSpec, ring: Ring) -> None:
         super().__init__(spec, ring)
-        self._acc = np.zeros(ring.shape, spec.dtype)
+        self._acc = np.empty(ring.shape, spec.dtype)
 
     def add(self, chips: tuple[Array, ...], place: Place) -> None:
         """Write a chip into its place."""
-        part = place.of(chips[0])
-        _, height, width = part.shape
-        rows = (place.row + np.arange(height)) % self._acc.shape[1]
-        self._acc[:, rows, place.col : place.col + width] = part
+        height, width = place.shape
+        part = chips[0][:, place.top : place.top + height, place.left : place.left + width]
+        row, cols = place.row % self.ring.rows, slice(place.col, place.col + width)
+        until = min(height, self.ring.rows - row)
+        self._acc[:, row : row + until, cols] = part[:, :until]
+        self._acc[:, : height - until, cols] = part[:, until:]
 
     def take(self, row: int, count: int) -> tuple[Array, ...]:
         """Return the pixels."""
-        held = self.rows(self._acc, row, count)
-        return (held if count == self.ring.rows else held.copy(),)
+        return (self.rows(self._acc, row, count),)
 
 
 class ExtremeAccumulator(Accumulator):
@@ -191,12 +149,12 @@ class ExtremeAccumulator(Accumulator):
 
     def add(self, chips: tuple[Array, ...], place: Place) -> None:
         """Compare with a chip."""
-        where = (place.row, place.col, place.py, place.px)
+        where = (place.row, place.col, place.y.before, place.x.before)
         _kernels.extreme_add(self._acc, place.of(known(chips[0])), self.nodata, *where, self._highest)
 
     def take(self, row: int, count: int) -> tuple[Array, ...]:
         """Return the values."""
-        return (self.rows(self._acc, row, count).astype(self.spec.dtype),)
+        return (self.rows(self._acc, row, count).astype(self.spec.dtype, copy=False),)
 
 
 class SumAccumulator(Accumulator):
@@ -218,8 +176,7 @@ class SumAccumulator(Accumulator):
         sums, counts = self.rows(self._acc, row, count), self.rows(self._count, row, count)
         out = np.where(counts == 0, self.nodata, sums) if self.spec.nodata is not None else sums
         result = out.astype(self.spec.dtype)
-        rows = (row + np.arange(count)) % max(self.ring.rows, 1)
-        self._acc[:, rows], self._count[:, rows] = 0, 0
+        sums[...], counts[...] = 0, 0
         return (result,)
 
 
@@ -242,4 +199,4 @@ class MedianAccumulator(Accumulator):
         out = np.empty((self.ring.planes, count, self.ring.cols), self._ring.dtype)
         empty = np.nan if out.dtype.kind == "f" and self.spec.nodata is None else (self.spec.nodata or 0)
         _kernels.median_rows(out, self._ring, self._count, row, out.dtype.type(empty))
-        return (out.astype(self.spec.dtype),)
+        return (out.astype(self.spec.dtype, copy=False),)

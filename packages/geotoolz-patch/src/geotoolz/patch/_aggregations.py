@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.core import TileError, VarSpec
+from geotoolz.core import TileError, VarSpec, is_flags
 from geotoolz.patch._accumulators import (
     Accumulator,
     ExtremeAccumulator,
-    MeanAccumulator,
     MedianAccumulator,
     Ring,
     SumAccumulator,
     known_scalar,
-    mean_dtype,
 )
 from geotoolz.patch._axis import Axis
+from geotoolz.patch._mean_accumulator import MeanAccumulator, WideMeanAccumulator, mean_bytes, mean_dtype
 
 Array = np.ndarray[Any, Any]
 Specs = Mapping[str, VarSpec]
@@ -55,13 +54,29 @@ class Aggregation(Axis, abstract=True):
         """
         raise NotImplementedError(f"{type(self).__name__} has no output")
 
+    def stays(self, spec: VarSpec) -> bool:
+        """Whether finished rows may stay where they were made, because they are in the output's type."""
+        return False
+
+    @property
+    def checks(self) -> bool:
+        """Whether `check` looks at the pixels."""
+        return False
+
+    def check(self, name: str, values: Array, spec: VarSpec) -> None:
+        """Raise for the pixels of a chip that cannot be put together.
+
+        Raises
+        ------
+        TileError
+            If they do not fit the aggregation, such as labels that are no class.
+        """
+
     def settle(self, name: str, values: Array, spec: VarSpec) -> Array:
         """Return the pixels of a chip that needs no other: what several that agree would give."""
         return values
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return an empty accumulator for a group of variables as chips have them."""
         raise NotImplementedError(f"{type(self).__name__} has no accumulator")
 
@@ -82,8 +97,10 @@ def require_numbers(name: str, spec: VarSpec, who: str) -> None:
 class Mean(Aggregation):
     """Overlap-add: the mean, weighted by the window.
 
-    A running mean ``m += (x - m) · w / Σw``: where the chips agree the result has their bits, for every
-    type, window and overlap. Integers are rounded once, at the end; those of 64 bits at every step.
+    A running mean ``m += (x - m) · w / Σw``, along x over the chips of a row and then along y over the rows:
+    where the chips agree the result has their bits, for every type, window and overlap. Integers are rounded
+    once, at the end; those of 64 bits at every step. Whole numbers that say neither a quantity nor units
+    are averaged only where this is asked for by name: they may be labels.
 
     Examples
     --------
@@ -100,7 +117,7 @@ class Mean(Aggregation):
     def output(self, name: str, spec: VarSpec) -> VarSpec:
         """Return the variable as it is; classes have no mean."""
         require_numbers(name, spec, "Mean")
-        if spec.quantity in ("flags", "mask", "classes") or "flag_values" in spec.attrs:
+        if spec.quantity == "classes" or is_flags(name, spec):
             raise TileError(
                 f"Mean would average the classes of {name!r}",
                 expected="measurements",
@@ -108,15 +125,20 @@ class Mean(Aggregation):
             )
         return spec
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return running means."""
-        return MeanAccumulator(specs[names[0]], ring)
+        spec = specs[names[0]]
+        wide = mean_dtype(spec.dtype).kind in "iu"
+        return WideMeanAccumulator(spec, ring) if wide else MeanAccumulator(spec, ring)
+
+    def stays(self, spec: VarSpec) -> bool:
+        """Floats are what they are, unless a number stands for no-data."""
+        plain = spec.nodata is None or spec.nodata != spec.nodata
+        return plain and spec.dtype.kind == "f" and mean_dtype(spec.dtype) == spec.dtype
 
     def held(self, specs: tuple[VarSpec, ...], ring: Ring) -> int:
         """Return the bytes of the means and of the weights that gaps take away."""
-        return ring.pixels * (mean_dtype(specs[0].dtype).itemsize + 8)
+        return mean_bytes(specs[0].dtype, ring)
 
 
 class Sum(Aggregation):
@@ -142,9 +164,7 @@ class Sum(Aggregation):
         wide = {"i": np.dtype(np.int64), "u": np.dtype(np.uint64)}
         return replace(spec, dtype=wide.get(spec.dtype.kind, spec.dtype))
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return sums."""
         spec = specs[names[0]]
         return SumAccumulator(self.output(names[0], spec), ring, known_scalar(spec))
@@ -163,9 +183,7 @@ class _Extreme(Aggregation, abstract=True):
             require_numbers(name, spec, type(self).__name__)
         return spec
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return the values found so far."""
         return ExtremeAccumulator(specs[names[0]], ring, self._highest)
 
@@ -215,9 +233,7 @@ class Median(Aggregation):
         require_numbers(name, spec, "Median")
         return spec
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return sorted values."""
         return MedianAccumulator(specs[names[0]], ring)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from geotoolz.core import (
     Call,
@@ -21,6 +19,7 @@ from geotoolz.core import (
     join_path,
 )
 from geotoolz.core._execute import Job
+from geotoolz.core._lazy import xr
 from geotoolz.patch._chip_kernels import (
     BlendChange,
     BlendKernel,
@@ -29,7 +28,7 @@ from geotoolz.patch._chip_kernels import (
     ExactKernel,
     Settle,
 )
-from geotoolz.patch._chip_op import made_by, require_batch, require_plain, stitched_specs, zoomed_spec
+from geotoolz.patch._chip_op import made_by, require_batch, require_plain, zoomed_spec
 from geotoolz.patch._regular import GridSampler
 from geotoolz.patch._source import concrete
 from geotoolz.patch._stitcher import Stitcher
@@ -74,6 +73,8 @@ class ApplyToChips(Map):
         operator (a network's total stride) needs it.
     NotFrozenError
         If the operator needs statistics of the scene.
+    TileError
+        If overlapping chips of whole numbers that may be labels have no aggregation by name.
 
     Examples
     --------
@@ -85,6 +86,8 @@ class ApplyToChips(Map):
     >>> bool((ApplyToChips(GridSampler(32), smooth)(scene).red == smooth(scene).red).all())
     True
     """
+
+    version: ClassVar[int] = 2  # 2: blended along x before y; chips beyond the scene mirror the scene
 
     sampler: GridSampler
     chip_op: Operator
@@ -200,8 +203,8 @@ class ApplyToChips(Map):
         sampler.require_aligned(lines, self.align(whole))
         kernel = BlendKernel(self.chip_op, scene, self.stitcher, *lines, sampler.boundary, self.batch_size)
         op = kernel.chip_op
-        writes = stitched_specs(op.layers, self.stitcher)
-        _ = kernel.profiles  # chips that leave something out are told now
+        rows, cols = kernel.profiles  # chips that leave something out are told now
+        writes = self.stitcher.outputs(op.layers.specs, rows.overlap * cols.overlap)
         h, w = sampler.geometry.size
         footprint = Footprint(h - 1, w - 1, "all" if "time" in scene.sizes else 0)
         call = Call(op.reads, op.names, kernel, footprint=footprint, located=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import Coord, Extent, TileSpec, VarSpec, spatial_coords
-from geotoolz.patch._merge import pad
+from geotoolz.core._lazy import xr
+from geotoolz.patch._edge import reach, whole
 from geotoolz.patch._source import Source
 
 Array = np.ndarray[Any, Any]
@@ -58,14 +58,14 @@ def _cut(coord: Coord, scene: TileSpec, first: int, end: int) -> Coord:
 def read_chip(source: Source, chip: Chip, names: Sequence[str], boundary: str) -> dict[str, Array]:
     """Return the pixels of a chip; what lies outside the scene is reflected or filled."""
     shape = source.spec.shape
-    e, inside = chip.extent, chip.extent.clipped(shape)
-    found = source.arrays(names, slice(inside.y0, inside.y1), slice(inside.x0, inside.x1))
+    given = reach(chip.extent, shape, boundary)
+    found = source.arrays(names, slice(given.y0, given.y1), slice(given.x0, given.x1))
     if chip.dates is not None:
         dates = slice(*chip.dates)
         found = {n: _dated(a, source.spec.variables[n], dates) for n, a in found.items()}
-    if inside == e:
+    if given == chip.extent:
         return found
-    return padded(found, source.spec.variables, e, inside, boundary)
+    return padded(found, source.spec, chip.extent, given, boundary)
 
 
 def _dated(array: Array, spec: VarSpec, dates: slice) -> Array:
@@ -73,12 +73,11 @@ def _dated(array: Array, spec: VarSpec, dates: slice) -> Array:
 
 
 def padded(
-    arrays: Mapping[str, Array], specs: Mapping[str, VarSpec], extent: Extent, inside: Extent, boundary: str
+    arrays: Mapping[str, Array], scene: TileSpec, extent: Extent, given: Extent, boundary: str
 ) -> dict[str, Array]:
-    """Return arrays of the part of a chip inside the scene as arrays of the whole chip."""
-    before = (inside.y0 - extent.y0, inside.x0 - extent.x0)
-    after = (extent.y1 - inside.y1, extent.x1 - inside.x1)
-    return {n: pad(a, before, after, boundary, specs[n].nodata_scalar) for n, a in arrays.items()}
+    """Return arrays of the pixels that a chip is made of (`reach`) as arrays of the whole chip."""
+    specs, shape = scene.variables, scene.shape
+    return {n: whole(a, extent, given, shape, boundary, specs[n].nodata_scalar) for n, a in arrays.items()}
 
 
 def chip_dataset(spec: TileSpec, arrays: Mapping[str, Array]) -> xr.Dataset:

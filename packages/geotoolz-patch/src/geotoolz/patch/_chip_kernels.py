@@ -16,6 +16,7 @@ from geotoolz.core._run import compute
 from geotoolz.patch._aggregations import Aggregation
 from geotoolz.patch._chip import Chip, padded
 from geotoolz.patch._chip_op import ChipOp, made_by
+from geotoolz.patch._edge import reach
 from geotoolz.patch._line import Line, Profile, profile
 from geotoolz.patch._merge import Merger
 from geotoolz.patch._stitcher import Stitcher
@@ -210,7 +211,7 @@ class BlendKernel:
         """Return the scene's pixels of all chips that contribute to some output pixels."""
         total = Extent(0, 0, 0, 0)
         for i, j in self.touching(out):
-            total = total.union(self.chip(i, j).extent.clipped(self.scene.shape))
+            total = total.union(reach(self.chip(i, j).extent, self.scene.shape, self.boundary))
         return total
 
     def __call__(self, *arrays: Array, extent: Extent, source: Extent | None = None) -> tuple[Array, ...]:
@@ -225,19 +226,18 @@ class BlendKernel:
 
         def flush() -> None:
             for (i, j), result in zip(places, self.chip_op.run_batch(batch), strict=True):
-                merger.add(i, j, result)
+                merger.add(i, j, merger.checked(result, (i, j)))
             places.clear()
             batch.clear()
 
         for i, j in self.touching(out):
             chip = self.chip(i, j)
-            inside = chip.extent.clipped(self.scene.shape)
-            if inside.clipped((given.y1, given.x1)) != inside or inside.y0 < given.y0 or inside.x0 < given.x0:
+            needs = reach(chip.extent, self.scene.shape, self.boundary)
+            if needs.clipped((given.y1, given.x1)) != needs or needs.y0 < given.y0 or needs.x0 < given.x0:
                 continue  # beyond what is given: its pixels are not asked for
-            parts = {name: given.cut(array, inside) for name, array in held.items()}
-            whole = padded(parts, self.scene.variables, chip.extent, inside, self.boundary)
+            parts = {name: given.cut(array, needs) for name, array in held.items()}
             places.append((i, j))
-            batch.append((whole, chip))
+            batch.append((padded(parts, self.scene, chip.extent, needs, self.boundary), chip))
             if len(batch) == self.batch_size:
                 flush()
         if batch:

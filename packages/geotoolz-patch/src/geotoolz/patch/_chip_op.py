@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import (
     ExecutorError,
@@ -18,10 +17,10 @@ from geotoolz.core import (
     Program,
     TileError,
     TileSpec,
-    VarSpec,
     compile,
 )
-from geotoolz.core._run import compute
+from geotoolz.core._execute import Job, run_window
+from geotoolz.core._lazy import xr
 from geotoolz.patch._chip import Chip, chip_dataset, chip_spec
 from geotoolz.patch._merge import Layers
 from geotoolz.patch._sampler import chip_at
@@ -98,20 +97,22 @@ class ChipOp:
             {n: self._program.slots[slots[n]] for n in self.names},
             {n: self._program.leads[slots[n]] for n in self.names},
         )
+        self._job = Job.of(self._program, slots.values(), (), self.spec.shape)
         steps = self._program.instructions
         self._somewhere = any(step.located or step.change is not None for step in steps)
 
     def run(self, arrays: Mapping[str, Array], chip: Chip) -> dict[str, Array]:
-        """Return what a chip becomes."""
-        program = self._program
+        """Return what a chip becomes; it may be a view of the pixels given, and is not to be written to."""
+        job = self._job
         if self._somewhere or chip.extent.shape != self.size:
             program = compile(self.op, chip_spec(self.scene, chip), self.names)
+            job = Job.of(program, made_by(program).values(), (), program.output.shape)
+        sources, slots = job.program.sources, made_by(job.program)
 
         def fetch(slot: int, extent: Extent) -> Array:
-            return extent.of(arrays[program.sources[slot][1]])
+            return extent.of(arrays[sources[slot][1]])
 
-        found, _ = compute(program, fetch, cut=lambda job: [[Extent(0, job.shape[0], 0, job.shape[1])]])
-        slots = made_by(program)
+        found = run_window(job, fetch, Extent(0, job.shape[0], 0, job.shape[1]))
         return {name: found[slots[name]] for name in self.names}
 
     def run_batch(self, batch: Sequence[tuple[Mapping[str, Array], Chip]]) -> list[dict[str, Array]]:
@@ -166,14 +167,3 @@ def zoomed_spec(scene: TileSpec, zoom: Zoom) -> TileSpec:
     shape = {"y": scene.shape[0] * up // down, "x": scene.shape[1] * up // down}
     grid = None if box is None else zoomed(box, zoom)
     return replace(scene, sizes={**scene.sizes, **shape}, grid=grid, offset=(0, 0))
-
-
-def stitched_specs(layers: Layers, stitcher: Any) -> dict[str, VarSpec]:
-    """Return what the chips' variables become."""
-    stitcher.check_names(layers.specs)
-    found = {}
-    for name, spec in layers.specs.items():
-        how = stitcher.of(name, spec)
-        how.group(name, layers.specs)
-        found[name] = how.output(name, spec)
-    return found

@@ -114,7 +114,10 @@ def stitch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Chips with their chips.json.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A path that ends in .tif or .zarr.")],
     window: Annotated[Weigh, typer.Option("--window", help="Weight of a pixel in its chip.")] = Weigh.boxcar,
-    aggregation: Annotated[How, typer.Option("--aggregation", help="Pixels in several chips.")] = How.mean,
+    aggregation: Annotated[
+        How | None,
+        typer.Option("--aggregation", help="Pixels in several chips; by default the mean of measurements."),
+    ] = None,
     classes: Annotated[
         int | None, typer.Option("--classes", metavar="K", min=1, help="Labels are 0 … K - 1 (vote).")
     ] = None,
@@ -211,7 +214,7 @@ def _unused(where: Where, asked: dict[str, Any], *names: str) -> None:
             raise ParameterError(f"{name} has no effect with --sampler {where.value}", fix="leave it out")
 
 
-def _stitcher(window: Weigh, how: How, classes: int | None, halo: int) -> Stitcher:
+def _stitcher(window: Weigh, how: How | None, classes: int | None, halo: int) -> Stitcher:
     from geotoolz.core import ParameterError
     from geotoolz.patch import (
         Boxcar,
@@ -229,12 +232,13 @@ def _stitcher(window: Weigh, how: How, classes: int | None, halo: int) -> Stitch
 
     if (how is How.vote) != (classes is not None):
         raise ParameterError(
-            f"--aggregation {how.value} {'with' if classes else 'without'} --classes",
+            f"--aggregation {how.value if how else 'mean'} {'with' if classes else 'without'} --classes",
             expected="--aggregation vote --classes K",
         )
     kinds = {How.mean: Mean, How.median: Median, How.min: Min, How.max: Max, How.sum: Sum}
     weights = {Weigh.boxcar: Boxcar, Weigh.hann: Hann, Weigh.tukey: Tukey, Weigh.gaussian: Gaussian}
-    chosen = HardVote(classes) if classes is not None else kinds[how]()
+    named = None if how is None or how is How.vote else kinds[how]()
+    chosen = named if classes is None else HardVote(classes)
     return Stitcher(weights[window](), chosen, halo=halo)
 
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
 from geotoolz.core import ExecutorError, ParameterError, TileError
+from geotoolz.core._lazy import xr
 from geotoolz.core._memory import parse_bytes
+from geotoolz.patch._budget import budget, in_memory, require_chips, require_nodata
 from geotoolz.patch._chip import chip_dataset
 from geotoolz.patch._ends import open_end
 from geotoolz.patch._journal import Journal, plan_key
-from geotoolz.patch._loop import ChipFailure, Loop, OnError
-from geotoolz.patch._merge import Merger, merger_bytes
+from geotoolz.patch._loop import ChipFailure, Inline, Loop, OnError
+from geotoolz.patch._merge import Merger
+from geotoolz.patch._opaque import OpaqueWork, work_of
 from geotoolz.patch._source import Array, DatasetSource, as_source
-from geotoolz.patch._work import OpaqueWork, Work, work_of
+from geotoolz.patch._work import Work
 
 if TYPE_CHECKING:
     from geotoolz.patch._apply import ApplyToChips
@@ -63,29 +64,6 @@ class ChipRun:
         return self.stitched
 
 
-def memory_bytes(
-    op: ApplyToChips, source: Any, *, workers: int = 1, ahead: int = 2, sink: bool = True
-) -> int:
-    """Return the bytes that `run_chips` will hold: chips in work, unfinished rows, the result without a sink.
-
-    Parameters
-    ----------
-    op, source, workers, ahead
-        As for `run_chips`.
-    sink : bool
-        Whether rows are written as they are finished.
-    """
-    return _memory(op, work_of(op, as_source(source)), workers, ahead, sink)
-
-
-def _memory(op: ApplyToChips, work: Work, workers: int, ahead: int, sink: bool) -> int:
-    held = merger_bytes(op.stitcher, work.layers, work.rows, work.cols, work.copy)
-    if not sink:
-        rows = max(work.rows.rows, 1)
-        held = held // 2 * -(-work.rows.length // rows)
-    return work.chip_bytes() * op.batch_size * (workers + ahead) + held
-
-
 def run_chips(
     op: ApplyToChips,
     source: Any,
@@ -116,14 +94,17 @@ def run_chips(
     workers : int
         Threads; operators release the GIL.
     ahead : int
-        Chips (or batches) that are read before their turn, beyond one per worker.
+        Chips (or batches) that are read before their turn, beyond one per worker. A single worker takes
+        what lies in memory in turn.
     on_error : {"raise", "skip", "mask", "retry"}
         What happens when a chip fails: the run stops; the chip counts as no-data, and others may fill its
         place; its pixels become no-data whatever the others say; it is tried again up to `retries` times.
+        A chip fails, too, whose size or type is not that of the others, or whose labels are no class.
     retries : int
         How often, for ``"retry"``.
     journal : path, optional
-        A folder that keeps finished chips: after a stop the same call goes on and reads them again.
+        A folder that keeps finished chips: after a stop the same call goes on and reads them again. It
+        belongs to an operator, the code of the functions in it, and a scene.
     max_memory : int or str, optional
         Raise before anything is read if more would be held.
     executor : concurrent.futures.Executor, optional
@@ -157,6 +138,7 @@ def run_chips(
         raise ParameterError(
             f"workers={workers}, ahead={ahead}, retries={retries}", expected="1 or more, 0 or more, 0 or more"
         )
+    require_chips(op, "run_chips")
     if on_error not in ("raise", "skip", "mask", "retry"):
         raise ParameterError(f"on_error={on_error!r}", expected="raise, skip, mask or retry")
     opened = as_source(source)
@@ -216,7 +198,7 @@ def _run(
     executor: Executor | None,
 ) -> ChipRun:
     work = work_of(op, source)
-    memory = _memory(op, work, workers, ahead, sink is not None)
+    memory = budget(op, work, workers, ahead, sink is not None)
     if limit is not None and memory > parse_bytes(limit):
         raise ExecutorError(
             f"the chips take {memory / 1e6:.0f} MB", expected=f"at most {limit}",
@@ -224,10 +206,12 @@ def _run(
         )  # fmt: skip
     held = None if journal is None else Journal(journal, plan_key(op, source))
     if policy[0] in ("skip", "mask"):
-        _require_nodata(work, policy[0])
+        require_nodata(work, policy[0])
     loop = Loop(work, op.batch_size, policy, held)
     if executor is not None:
         return stitch(work, op.stitcher, loop, source, sink, executor, workers + ahead, memory)
+    if workers == 1 and in_memory(source):
+        return stitch(work, op.stitcher, loop, source, sink, Inline(), 1, memory)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="geotoolz-chips")
     try:
         return stitch(work, op.stitcher, loop, source, sink, pool, workers + ahead, memory)
@@ -271,15 +255,6 @@ def _written(
         merger = Merger(stitcher, work.layers, work.rows, work.cols, put=put, copy=work.copy)
         loop.fill(merger, pool, inflight)
         return end.close()
-
-
-def _require_nodata(work: Work, policy: str) -> None:
-    for name, spec in work.out.variables.items():
-        if spec.nodata is None:
-            raise ParameterError(
-                f"on_error={policy!r}, and {name!r} ({spec.dtype}) has no value for no-data",
-                expected='a no-data value for every output, or on_error="raise" or "retry"',
-            )
 
 
 def _tile(work: Work, arrays: dict[str, Array], source: Any) -> xr.Dataset:

@@ -6,7 +6,7 @@ import os
 from types import TracebackType
 from typing import Any
 
-from geotoolz.core import Extent, ParameterError, TileSpec
+from geotoolz.core import Extent, ParameterError, TileError, TileSpec
 from geotoolz.io import WriteCOG, WriteZarr
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._stream_cog import CogStream
@@ -70,9 +70,27 @@ def open_end(sink: Any, tile: TileSpec, created: tuple[str, ...]) -> End:
     """
     if isinstance(sink, str | os.PathLike):
         path = os.fspath(sink)
-        sink = WriteZarr(path) if path.lower().rstrip("/").endswith(".zarr") else WriteCOG(path)
+        zarr = path.lower().rstrip("/").endswith(".zarr")
+        if not zarr and "{band}" not in path:
+            _require_one_kind(path, tile, created)
+        sink = WriteZarr(path) if zarr else WriteCOG(path)
     if not isinstance(sink, WriteCOG | WriteZarr):
         raise ParameterError(
             f"the sink is {type(sink).__name__}", expected="WriteCOG, WriteZarr, or a path (.tif, .zarr)"
         )
     return End(sink, tile, created)
+
+
+def _require_one_kind(path: str, tile: TileSpec, created: tuple[str, ...]) -> None:
+    kinds = {(tile.variables[n].dtype.name, repr(tile.variables[n].nodata)) for n in created}
+    if len(kinds) < 2:
+        return
+    listed = ", ".join(
+        f"{n} ({tile.variables[n].dtype}, no-data {tile.variables[n].nodata})" for n in created
+    )
+    root, dot, end = path.rpartition(".")
+    raise TileError(
+        f"{path} would hold {listed}",
+        expected="one type and one no-data value per file",
+        fix=f"{root}_{{band}}{dot}{end} is one file per variable; WriteCOG(path, bands=…) takes some of them",
+    )

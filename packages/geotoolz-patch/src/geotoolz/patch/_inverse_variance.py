@@ -6,14 +6,9 @@ import numpy as np
 
 from geotoolz.core import MissingVariableError, TileError, VarSpec
 from geotoolz.patch import _kernels
-from geotoolz.patch._accumulators import (
-    Accumulator,
-    Array,
-    Place,
-    Ring,
-    known,
-)
+from geotoolz.patch._accumulators import Accumulator, Ring, known
 from geotoolz.patch._aggregations import Aggregation, Specs
+from geotoolz.patch._place import Array, Place
 
 
 class PreciseAccumulator(Accumulator):
@@ -32,7 +27,7 @@ class PreciseAccumulator(Accumulator):
         if self._variance.nodata is not None:
             variance = np.where(variance == self._variance.nodata_scalar, np.nan, variance)
         _kernels.precise_add(
-            self._acc, self._weight, value, variance, place.row, place.col, place.wy, place.wx
+            self._acc, self._weight, value, variance, place.row, place.col, place.y.weights, place.x.weights
         )
 
     def take(self, row: int, count: int) -> tuple[Array, ...]:
@@ -41,8 +36,7 @@ class PreciseAccumulator(Accumulator):
         empty = weight == 0
         mean = np.where(empty, np.nan, self.rows(self._acc, row, count))
         spread = np.divide(1.0, weight, out=np.full(weight.shape, np.nan), where=~empty)
-        rows = (row + np.arange(count)) % max(self.ring.rows, 1)
-        self._weight[:, rows] = 0
+        weight[...] = 0
         fill = self._variance.nodata
         spread = np.where(empty, np.nan if fill is None else fill, spread).astype(self._variance.dtype)
         return self.finished(mean, empty), spread
@@ -101,9 +95,7 @@ class InverseVariance(Aggregation):
             raise TileError(f"InverseVariance puts {name!r} together, {spec.dtype}", expected="floats")
         return spec
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return running means and weights."""
         return PreciseAccumulator(specs[names[0]], ring, specs[names[1]])
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from geotoolz.core import BatchError, ParameterError, TileSpec, WriteError, config_hash
 from geotoolz.core import check as check_operator
+from geotoolz.patch._code import code_hash
 from geotoolz.patch._source import Array, DatasetSource, Source
 
 _PLAN = "plan.json"
@@ -57,7 +58,7 @@ class Journal:
         if found != plan:
             raise BatchError(
                 f"{self.folder} is the journal of another plan ({str(found)[:12]}…)",
-                expected=f"{plan[:12]}…: the same operator, chips and scene",
+                expected=f"{plan[:12]}…: the same operator, function code, chips and scene",
                 fix="take another folder, or delete this one",
             )
 
@@ -95,7 +96,7 @@ def _written(path: Path, data: bytes) -> None:
 
 
 def plan_key(op: Any, source: Source) -> str:
-    """Return the SHA-256 of an operator's configuration and of what a scene is.
+    """Return the SHA-256 of an operator's configuration, of its functions' code, and of what a scene is.
 
     A scene in memory counts with its pixels, one of files with their time and size, a lazy one with its grid
     and variables only.
@@ -112,6 +113,7 @@ def plan_key(op: Any, source: Source) -> str:
             fix="a function that can be imported, or no journal",
         )
     found = hashlib.sha256(config_hash(op).encode())
+    found.update(code_hash(op).encode())
     found.update(_described(source.spec).encode())
     found.update(repr(sorted(getattr(source, "stamps", {}).items())).encode())
     if isinstance(source, DatasetSource):

@@ -1,9 +1,12 @@
 """Kernels: chips are added to rings of rows. Arrays in, arrays out.
 
-Rings have dims (plane, row, column) and hold row ``r`` of the scene at ``r % rows``. Weights `own`, `before`
-are products of weights along the rows and the columns: with ``wy, py`` the weight of this chip and of the
-earlier ones along y, ``wx, px`` the same along x, and ``tx`` the sum over all chips along x, the chips that
-were added before this one in the order of the grid weigh ``wy·px + tx·py`` together.
+Rings have dims (plane, row, column) and hold row ``r`` of the scene at ``r % rows``. A chip's weights are
+products of weights along the rows and the columns: ``wy, py`` are those of this chip and of the earlier ones
+along y, ``wx, px`` the same along x, ``tx`` the sum over all chips along x. The ratios ``wy / (wy + py)`` and
+``wx / (wx + px)`` come as ``ry`` and ``rx``, in the type of the means.
+
+Where a chip comes as its memory, it is one row of values in which its planes lie `plane` values apart and
+its rows `step`, so that a window of a scene need not be copied first.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ def has_missing(chip: Any, nodata: Any) -> Any:
     planes, height, width = chip.shape
     for p in range(planes):
         for i in range(height):
-            values, bad = chip[p, i], 0
-            for j in range(width):  # without a way out: a row is compared all at once
-                bad += (values[j] == nodata) | (values[j] != values[j])
+            values, bad = chip[p, i], False
+            for j in range(width):  # without a way out: many values at a time
+                bad = bad | (values[j] == nodata) | (values[j] != values[j])
             if bad:
                 return True
     return False
@@ -31,66 +34,114 @@ def has_missing(chip: Any, nodata: Any) -> Any:
 
 @kernel
 def mean_add(
-    acc: Any, chip: Any, top: Any, left: Any, row: Any, col: Any,
-    wy: Any, py: Any, wx: Any, px: Any, tx: Any,
-) -> None:  # fmt: skip
-    """Move running means towards a chip without no-data; equal values change nothing.
+    acc: Any, stash: Any, line: Any, chip: Any, plane: Any, step: Any, first: Any, nodata: Any, check: Any,
+    row: Any, col: Any, ry: Any, rx: Any, shared: Any, done: Any,
+) -> Any:  # fmt: skip
+    """Move running means towards a chip; stop at the first row with a gap, return how many were done.
 
-    The chip is whole and contiguous; its part begins at row `top` and column `left`.
+    The chips of one row of the grid are blended along x first. What no later chip of that row reaches, the
+    first `done` columns, is then blended along y into the ring; the rest waits in `stash`, whose first
+    `shared` columns are what the chips before have left. Equal values change nothing.
     """
-    height, width = wy.size, wx.size
-    ratio = np.empty(width, acc.dtype)  # in the type of the means: twice as fast for float32
-    alone = 0  # columns at the end that no earlier chip of this row reaches
-    while alone < width and px[width - 1 - alone] == 0.0:
-        alone += 1
-    for i in range(height):
-        k = (row + i) % acc.shape[1]
-        blend = width - alone if py[i] == 0.0 else width
-        for j in range(blend):
-            own = wy[i] * wx[j]
-            ratio[j] = own / (own + (wy[i] * px[j] + tx[j] * py[i]))
-        for p in range(chip.shape[0]):
-            into = acc[p, k, col : col + width]
-            values = chip[p, top + i, left : left + width]
-            for j in range(blend):
-                x, m, r = values[j], into[j], ratio[j]
+    height, width = ry.size, rx.size
+    for p in range(acc.shape[0]):
+        for i in range(height):
+            at = first + p * plane + i * step
+            values, held = chip[at : at + width], stash[p, i]
+            into = acc[p, (row + i) % acc.shape[1], col : col + done]
+            bad = False
+            for j in range(width):  # without a way out: many values at a time
+                x = values[j]
+                line[j] = x
+                bad = bad | (x == nodata) | (x != x)
+            if bad & check:
+                return p * height + i
+            for j in range(shared):
+                x, m, r = line[j], held[j], rx[j]
                 moved = m + (x - m) * r
                 moved = m if x == m else moved  # infinities; and of two zeros the first
-                into[j] = x if r == 1.0 else moved
-            for j in range(blend, width):
-                into[j] = values[j]
+                line[j] = x if r == 1.0 else moved
+            r = ry[i]
+            if r == 1.0:
+                for j in range(done):
+                    into[j] = line[j]
+            else:
+                for j in range(done):
+                    x, m = line[j], into[j]
+                    moved = m + (x - m) * r
+                    into[j] = m if x == m else moved
+            for j in range(done, width):
+                held[j - done] = line[j]
+    return acc.shape[0] * height
 
 
 @kernel
-def mean_add_missing(
-    acc: Any, lost: Any, chip: Any, nodata: Any, row: Any, col: Any,
-    wy: Any, py: Any, wx: Any, px: Any, tx: Any,
+def mean_add_missing(  # noqa: C901, PLR0915
+    acc: Any, stash: Any, kept: Any, stash_kept: Any, chip: Any, plane: Any, step: Any, first: Any,
+    nodata: Any, row: Any, col: Any, ry: Any, rx: Any, wy: Any, py: Any, wx: Any, px: Any, tx: Any,
+    begin: Any, shared: Any, done: Any,
 ) -> None:  # fmt: skip
-    """Move running means towards a chip's valid values; `lost` sums the weights of those without data.
+    """Move running means towards a chip's valid values, from row `begin` of all planes on.
 
-    Where nothing is lost it computes what `mean_add` does, in the same types: a gap elsewhere changes no bit.
+    `kept`, a ring of its own, sums the weights of the valid values in a mean; 0 stands for all of them, and
+    a mean that is NaN has none. Where nothing is missing it computes what `mean_add` does: a gap elsewhere
+    changes no bit.
     """
-    planes, height, width = chip.shape
-    ratio = np.empty(1, acc.dtype)
-    for p in range(planes):
-        for i in range(height):
-            k = (row + i) % acc.shape[1]
-            for j in range(width):
-                own, before = wy[i] * wx[j], wy[i] * px[j] + tx[j] * py[i]
-                if before == 0.0:
-                    acc[p, k, col + j] = np.nan
-                    lost[p, k, col + j] = 0.0
-                x, m = chip[p, i, j], acc[p, k, col + j]
-                if x == nodata or x != x:
-                    lost[p, k, col + j] += own
-                elif m != m:
-                    acc[p, k, col + j] = x
-                else:
-                    ratio[0] = own / (own + (before - lost[p, k, col + j]))
-                    r = ratio[0]
-                    moved = m + (x - m) * r
-                    moved = m if x == m else moved
-                    acc[p, k, col + j] = x if r == 1.0 else moved
+    height, width = ry.size, rx.size
+    one = np.empty(1, acc.dtype)  # casts to the type of the means
+    for number in range(begin, acc.shape[0] * height):
+        p, i = number // height, number % height
+        k, o, at = (row + i) % acc.shape[1], (row + i) % kept.shape[1], first + p * plane + i * step
+        for j in range(width):
+            value = chip[at + j]
+            gone = (value == nodata) | (value != value)
+            one[0] = np.nan
+            b, have = one[0], 0.0
+            if j < shared:
+                b, have = stash[p, i, j], stash_kept[p, i, j]
+            one[0] = value
+            x = one[0]
+            if gone:
+                if b == b and have == 0.0:
+                    have = px[j]
+            elif b != b:
+                b = x
+                have = wx[j] if j < shared else 0.0
+            else:
+                r = rx[j]
+                if have != 0.0:
+                    one[0] = wx[j] / (wx[j] + have)
+                    r = one[0]
+                    have += wx[j]
+                moved = b + (x - b) * r
+                moved = b if x == b else moved
+                b = x if r == 1.0 else moved
+            if j >= done:
+                stash[p, i, j - done] = b
+                stash_kept[p, i, j - done] = have
+                continue
+            if py[i] == 0.0:
+                acc[p, k, col + j] = b
+                kept[p, o, col + j] = have * wy[i]
+                continue
+            m, before = acc[p, k, col + j], kept[p, o, col + j]
+            own = wy[i] * (tx[j] if have == 0.0 else have)
+            if b != b:
+                if m == m and before == 0.0:
+                    kept[p, o, col + j] = tx[j] * py[i]
+            elif m != m:
+                acc[p, k, col + j] = b
+                kept[p, o, col + j] = own
+            else:
+                r = ry[i]
+                if have != 0.0 or before != 0.0:
+                    total = own + (tx[j] * py[i] if before == 0.0 else before)
+                    one[0] = own / total
+                    r = one[0]
+                    kept[p, o, col + j] = total
+                moved = m + (b - m) * r
+                moved = m if b == m else moved
+                acc[p, k, col + j] = b if r == 1.0 else moved
 
 
 @kernel
@@ -196,72 +247,6 @@ def median_rows(out: Any, ring: Any, count: Any, row: Any, nodata: Any) -> None:
                     out[p, i, j] = low
                 else:
                     out[p, i, j] = np.float64(low) + (np.float64(high) - np.float64(low)) / 2
-
-
-@kernel
-def vote_add(
-    first: Any, votes: Any, depth: Any, keys: Any, chip: Any, nodata: Any, top: Any, left: Any,
-    row: Any, col: Any, ey: Any, ex: Any, shift: Any,
-) -> Any:  # fmt: skip
-    """Count votes; return whether all labels are valid.
-
-    As long as all chips agree on a pixel, only their label is kept (`first`, −1 for none), with the number of
-    votes and the largest distance to a chip's edge. When they do not (−2), every class has a key: its votes
-    (12 bits) above its largest distance (20 bits), so that the larger key wins, with ties for the class that
-    was seen farther inside a chip.
-    """
-    height, width, classes = ey.size, ex.size, keys.shape[3]
-    for p in range(chip.shape[0]):
-        for i in range(height):
-            k = (row + i) % keys.shape[1]
-            values = chip[p, top + i, left : left + width]
-            for j in range(width):
-                x, c = values[j], col + j
-                if x == nodata or x != x:
-                    continue
-                if x < 0 or x >= classes:
-                    return False
-                label = int(x)
-                if label != x:
-                    return False
-                inside = min((ey[i] * ex[j]) >> shift, 0xFFFFF)
-                held = first[p, k, c]
-                if held == -1:
-                    first[p, k, c], votes[p, k, c], depth[p, k, c] = label, 1, inside
-                    continue
-                if held == label:
-                    votes[p, k, c] += 1
-                    depth[p, k, c] = max(inside, np.int64(depth[p, k, c]))
-                    continue
-                if held >= 0:
-                    keys[p, k, c, held] = (np.int64(votes[p, k, c]) << 20) | np.int64(depth[p, k, c])
-                    first[p, k, c] = -2
-                key = np.int64(keys[p, k, c, label])
-                keys[p, k, c, label] = (((key >> 20) + 1) << 20) | max(inside, key & 0xFFFFF)
-    return True
-
-
-@kernel
-def vote_rows(out: Any, first: Any, keys: Any, row: Any, fill: Any) -> None:
-    """Write the class that won, or the fill where nobody voted; forget the votes."""
-    planes, height, width = out.shape
-    for p in range(planes):
-        for i in range(height):
-            k = (row + i) % keys.shape[1]
-            for j in range(width):
-                label = first[p, k, j]
-                first[p, k, j] = -1
-                if label == -1:
-                    out[p, i, j] = fill
-                    continue
-                if label == -2:
-                    held = np.int64(0)
-                    for other in range(keys.shape[3]):
-                        key = np.int64(keys[p, k, j, other])
-                        if key > held:
-                            label, held = other, key
-                        keys[p, k, j, other] = 0
-                out[p, i, j] = label
 
 
 @kernel

@@ -90,6 +90,9 @@ def regular_line(length: int, size: int, stride: int, boundary: Boundary, axis: 
     return Line(length, size, (*full, following) if more else full)
 
 
+Counts = np.ndarray[Any, np.dtype[np.integer[Any]]]
+
+
 @dataclass(frozen=True)
 class Share:
     """What one chip contributes along an axis, on the lattice of the output.
@@ -107,18 +110,27 @@ class Share:
     edge : array
         How far the pixel lies from the chip's nearer edge, in half pixels; even towards the beginning and
         odd towards the end, so that no two overlapping chips have the same.
+    count, deep : array
+        How many earlier chips there are, and the largest `edge` of theirs.
     """
 
     first: int
     skip: int
     weights: Weights
     before: Weights
-    edge: np.ndarray[Any, np.dtype[np.int64]]
+    edge: Counts
+    count: Counts
+    deep: Counts
 
     @property
     def end(self) -> int:
         """First pixel after those that it contributes."""
         return self.first + len(self.weights)
+
+    @property
+    def ratio(self) -> Weights:
+        """Share of this chip in the weight of all chips so far; 1 where it is the first."""
+        return self.weights / (self.weights + self.before)
 
 
 @dataclass(frozen=True)
@@ -131,10 +143,14 @@ class Profile:
         One per chip.
     total : array
         Sum of all weights at every output pixel.
+    count, deep : array
+        How many chips contribute there, and their largest `edge`.
     """
 
     shares: tuple[Share, ...]
     total: Weights
+    count: Counts
+    deep: Counts
 
     @property
     def length(self) -> int:
@@ -146,18 +162,32 @@ class Profile:
         """Pixels that are unfinished at a time, at most."""
         return max((share.end - share.first for share in self.shares), default=0)
 
-    @cached_property
+    @property
     def overlap(self) -> int:
         """How many chips contribute to one pixel, at most."""
-        count = np.zeros(self.length + 1, np.int64)
-        for share in self.shares:
-            count[share.first] += 1
-            count[share.end] -= 1
-        return int(count.cumsum().max(initial=0))
+        return int(self.count.max(initial=0))
+
+    @cached_property
+    def chip(self) -> int:
+        """Pixels of a chip up to the last that it contributes, at most."""
+        return max((share.skip + len(share.weights) for share in self.shares), default=1)
 
     def finished(self, index: int) -> int:
         """Return the first pixel that is still unfinished after chip `index` and all before it."""
         return self.shares[index + 1].first if index + 1 < len(self.shares) else self.length
+
+    def until(self, low: int, high: int) -> list[int]:
+        """Return for every chip how far the pixels from `low` to `high` are finished after it.
+
+        Chips that contribute nothing there do not count.
+        """
+        found, following = [high] * len(self.shares), high
+        for index in range(len(self.shares) - 1, -1, -1):
+            found[index] = following
+            share = self.shares[index]
+            if share.first < high and share.end > low and len(share.weights):
+                following = max(share.first, low)
+        return found
 
 
 def profile(
@@ -186,26 +216,40 @@ def profile(
     window = weights(size)
     k = np.arange(size)
     edge = np.minimum(2 * (k + 1), 2 * (size - k) - 1)
-    total = np.zeros(length)
-    shares = []
+    total, count, deep = np.zeros(length), np.zeros(length, np.int32), np.zeros(length, np.int32)
+    shares, pool = [], _Pool()
     for start in (_zoomed(s, zoom, "first pixel") for s in line.starts):
         low = margin if start > 0 else 0
         high = max(min(size - margin if start + size < length else size, length - start), low)
-        if low == high:
-            shares.append(Share(min(start + low, length), low, window[:0], window[:0], edge[:0]))
-            continue
-        here = slice(start + low, start + high)
-        before = total[here].copy()
-        total[here] += window[low:high]
-        shares.append(Share(start + low, low, window[low:high], before, edge[low:high]))
-    if length and not (total > 0).all():
+        first = min(start + low, length)
+        here, own = slice(first, first + high - low), slice(low, high)
+        before = (pool.one(total[here]), pool.one(count[here]), pool.one(deep[here]))
+        shares.append(Share(first, low, window[own], before[0], edge[own], *before[1:]))
+        total[here] += window[own]
+        count[here] += 1
+        deep[here] = np.maximum(deep[here], edge[own])
+    if length and not count.all():
         raise ParameterError(
-            f"chips of {line.size} pixels with a halo of {halo} leave {int((total <= 0).sum())} rows or "
+            f"chips of {line.size} pixels with a halo of {halo} leave {int((count == 0).sum())} rows or "
             f"columns of {length} uncovered",
             expected="chips that cover the scene",
-            fix="a smaller stride: at most the size less two halos; not boundary='drop'",
+            fix="a smaller stride: at most the size less two halos",
         )
-    return Profile(tuple(shares), total)
+    return Profile(tuple(shares), total, count, deep)
+
+
+class _Pool:
+    """Equal arrays once: most chips of a grid have the same neighbours."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, bytes], Any] = {}
+
+    def one(self, array: Any) -> Any:
+        """Return a copy of an array, or the one that was made before."""
+        key = (array.dtype.str, array.tobytes())
+        if key not in self._held:
+            self._held[key] = array.copy()
+        return self._held[key]
 
 
 def _zoomed(pixels: int, zoom: tuple[int, int], what: str) -> int:

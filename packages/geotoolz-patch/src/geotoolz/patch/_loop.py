@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Loop:
     def fill(self, merger: Merger, pool: Executor, inflight: int) -> None:
         """Run all chips and hand them to the merger."""
         last: Place | None = None
-        for place, chip in self._results(pool, inflight):
+        for place, chip in self._results(merger, pool, inflight):
             if last is not None and place[0] != last[0]:
                 merger.end_row(last[0])
             merger.add(*place, chip)
@@ -76,7 +77,9 @@ class Loop:
         if last is not None:
             merger.end_row(last[0])
 
-    def _results(self, pool: Executor, inflight: int) -> Iterator[tuple[Place, dict[str, Array]]]:
+    def _results(
+        self, merger: Merger, pool: Executor, inflight: int
+    ) -> Iterator[tuple[Place, dict[str, Array]]]:
         waiting: deque[tuple[Numbered, Future[Results] | Results]] = deque()
         todo = iter(self._batches())
         while True:
@@ -88,7 +91,10 @@ class Loop:
             if not waiting:
                 return
             batch, begun = waiting.popleft()
-            results = begun if isinstance(begun, list) else self._finish(batch, begun)
+            if isinstance(begun, list):
+                results = [merger.checked(chip, place) for (_, place), chip in zip(batch, begun, strict=True)]
+            else:
+                results = self._finish(batch, begun, merger)
             for (_, place), chip in zip(batch, results, strict=True):
                 yield place, chip
 
@@ -109,29 +115,30 @@ class Loop:
         except BrokenExecutor as error:
             raise _died(batch) from error
 
-    def _finish(self, batch: Numbered, begun: Future[Results]) -> Results:
+    def _finish(self, batch: Numbered, begun: Future[Results], merger: Merger) -> Results:
         places = [place for _, place in batch]
         try:
             results = begun.result()
+            checked = [merger.checked(chip, place) for place, chip in zip(places, results, strict=True)]
         except BrokenExecutor as error:
             raise _died(batch) from error
         except Exception as error:  # whatever a chip operator raises: the policy decides
             if self._policy[0] == "raise":
                 raise _located(error, places) from error
-            return [self._again(place, error) for place in places]
+            return [self._again(place, error, merger) for place in places]
         if self._journal is not None:
             for (number, _), chip in zip(batch, results, strict=True):
                 self._journal.save(number, chip)
-        return results
+        return checked
 
-    def _again(self, place: Place, error: Exception) -> dict[str, Array]:
+    def _again(self, place: Place, error: Exception, merger: Merger) -> dict[str, Array]:
         """Treat one chip of a batch that failed, here and now."""
         policy, retries = self._policy
         # a batch fails as a whole, and its other chips are not to blame
         tries = retries if policy == "retry" else int(self._size > 1)
         for attempt in range(tries):
             try:
-                chip = self._work.run([place])[0]
+                chip = merger.checked(self._work.run([place])[0], place)
             except Exception as again:  # noqa: BLE001 - whatever a chip operator raises
                 error = again
                 continue
@@ -145,7 +152,7 @@ class Loop:
         )
         if policy == "mask":
             self._masked.append(place)
-        return self._nothing(place)
+        return merger.checked(self._nothing(place), place)
 
     def _nothing(self, place: Place) -> dict[str, Array]:
         y, x = self._work.rows.shares[place[0]], self._work.cols.shares[place[1]]
@@ -181,3 +188,20 @@ def _died(batch: Numbered) -> ExecutorError:
         expected="workers that live as long as the run",
         fix="run it again; with journal=… it goes on where it was",
     )
+
+
+class Inline(Executor):
+    """Runs a chip when its turn comes, here: nothing is to be read ahead, and a thread would cost more."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return what will be done when the result is asked for."""
+        return _Later(partial(fn, *args, **kwargs))
+
+
+class _Later(Future[Any]):
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self._call = call
+
+    def result(self, timeout: float | None = None) -> Any:
+        return self._call()

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import TileError, TileSpec
+from geotoolz.core._lazy import xr
 from geotoolz.patch._chip import Chip, chip_dataset, chip_spec, read_chip
 
 if TYPE_CHECKING:
@@ -28,16 +28,19 @@ class Patch:
     Attributes
     ----------
     index : int
-        Its number in the grid.
+        Its number in the grid, or in the catalog.
     chip : Chip
         Rows, columns and dates of the scene.
     grid : PatchGrid
-        Where it comes from.
+        The chips of its scene.
+    scene : int
+        Number of its scene in the catalog.
     """
 
     index: int
     chip: Chip
     grid: PatchGrid
+    scene: int = 0
 
     @cached_property
     def spec(self) -> TileSpec:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from geotoolz.core import ParameterError
+from geotoolz.patch._catalog import CatalogPatches
 from geotoolz.patch._chip import Chip, chip_dataset, chip_spec
 from geotoolz.patch._grid import PatchGrid
 from geotoolz.patch._sampler import chip_at
@@ -16,17 +18,20 @@ from geotoolz.viz._png import encode_png
 
 _COLOURS = ((230, 25, 75), (0, 130, 200), (245, 130, 48), (60, 180, 75), (145, 30, 180), (240, 50, 230))
 _STRIP = 512
+_GAP = 4
+_LINES = 300  # that many lines would fill a picture
 
 
-def draw_chips(grid: PatchGrid, *, size: int = 1024) -> bytes:
+def draw_chips(patches: PatchGrid | CatalogPatches, *, size: int = 1024) -> bytes:
     """Return a picture of the scene with the outlines of its chips, as PNG.
 
     Neighbouring outlines have different colours; chips made for a class or a polygon have its colour.
 
     Parameters
     ----------
-    grid : PatchGrid
-        The chips; its bands are drawn as `geotoolz.viz.quicklook` draws them.
+    patches : PatchGrid or CatalogPatches
+        The chips; their bands are drawn as `geotoolz.viz.quicklook` draws them. The scenes of a catalog
+        stand side by side, row by row, in their order.
     size : int
         Pixels of the longer side, at most; the scene's pixels are left out, not averaged.
 
@@ -37,7 +42,7 @@ def draw_chips(grid: PatchGrid, *, size: int = 1024) -> bytes:
     Raises
     ------
     ParameterError
-        If the size is less than 16 pixels.
+        If the size is less than 16 pixels, for every scene of a catalog.
 
     Examples
     --------
@@ -46,10 +51,32 @@ def draw_chips(grid: PatchGrid, *, size: int = 1024) -> bytes:
     >>> draw_chips(PatchGrid(simulate_scene((64, 64)), GridSampler(16)), size=64)[1:4]
     b'PNG'
     """
-    if size < 16:
-        raise ParameterError(f"size={size}", expected="16 pixels or more")
-    spec = grid.source.spec
-    step = max(-(-max(spec.shape) // size), 1)
+    columns = math.ceil(math.sqrt(len(patches.grids)))
+    each = (size - _GAP * (columns - 1)) // columns
+    if each < 16:
+        share = f" for {len(patches.grids)} scenes" if columns > 1 else ""
+        raise ParameterError(
+            f"size={size}{share}",
+            expected="16 pixels or more"
+            if columns == 1
+            else f"{16 * columns + _GAP * (columns - 1)} or more",
+            fix="" if columns == 1 else "or draw a scene: draw_chips(patches.grids[0])",
+        )
+    pictures = [_drawn(grid, each) for grid in patches.grids]
+    if len(pictures) == 1:
+        return encode_png(pictures[0])
+    height, width = max(p.shape[0] for p in pictures), max(p.shape[1] for p in pictures)
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, 3), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        y, x = (number // columns) * (height + _GAP), (number % columns) * (width + _GAP)
+        sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
+    return encode_png(sheet)
+
+
+def _drawn(grid: PatchGrid, size: int) -> Array:
+    """Return the picture of one scene."""
+    step = max(-(-max(grid.source.spec.shape) // size), 1)
     tile = _thinned(grid, step)
     picture = on_background(
         render(tile, View(choose(tile, None), None, None, None, None, -1, 1.0)), (255, 255, 255, 255)
@@ -59,7 +86,7 @@ def draw_chips(grid: PatchGrid, *, size: int = 1024) -> bytes:
         chip = patch.chip
         colour = _COLOURS[(chip.origin if chip.origin >= 0 else number) % len(_COLOURS)]
         _outline(canvas, chip, step, colour)
-    return encode_png(canvas)
+    return canvas
 
 
 def _thinned(grid: PatchGrid, step: int) -> Any:
@@ -82,12 +109,16 @@ def _read(source: Source, names: tuple[str, ...], rows: slice) -> dict[str, Arra
 
 
 def _outline(canvas: Array, chip: Chip, step: int, colour: tuple[int, int, int]) -> None:
+    """Draw a chip's edge, thicker in large pictures, towards its inside."""
     height, width = canvas.shape[:2]
     e = chip.extent
-    top, bottom = _within(e.y0 // step, height), _within((e.y1 - 1) // step, height)
-    left, right = _within(e.x0 // step, width), _within((e.x1 - 1) // step, width)
-    canvas[[top, bottom], left : right + 1] = colour
-    canvas[top : bottom + 1, [left, right]] = colour
+    for inset in range(max(max(height, width) // _LINES, 1)):
+        top, bottom = _within(e.y0 // step + inset, height), _within((e.y1 - 1) // step - inset, height)
+        left, right = _within(e.x0 // step + inset, width), _within((e.x1 - 1) // step - inset, width)
+        if bottom < top or right < left:
+            return
+        canvas[[top, bottom], left : right + 1] = colour
+        canvas[top : bottom + 1, [left, right]] = colour
 
 
 def _within(place: int, size: int) -> int:

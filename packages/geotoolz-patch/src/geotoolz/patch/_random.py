@@ -9,6 +9,7 @@ from geotoolz.patch._axis import pair
 from geotoolz.patch._geometry import Rectangle, as_geometry
 from geotoolz.patch._line import Boundary
 from geotoolz.patch._sampler import (
+    FIT,
     Placed,
     Sampler,
     chip_at,
@@ -130,7 +131,7 @@ class JitteredSampler(Sampler):
         """Choose the chips."""
         spec, size = source.spec, self.geometry.size
         if self.boundary in ("shift", "raise"):
-            require_fit(size, spec.shape)
+            require_fit(size, spec.shape, FIT)
         steps = self.stride or size
         most = [int(self.jitter * step) for step in steps]
         chips, draw, dropped = [], 0, 0

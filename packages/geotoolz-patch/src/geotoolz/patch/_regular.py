@@ -23,9 +23,10 @@ class GridSampler(Sampler):
     stride : int or tuple of int, optional
         Pixels from one chip to the next along rows and columns; by default the size: no overlap.
     boundary : {"reflect", "fill", "shift", "raise", "drop"}
-        What happens where the scene ends inside a chip: the scene is reflected or filled with no-data, the
-        chip is shifted inward, or it is an error. ``"drop"`` leaves such chips out, which is for training:
-        `PatchGrid` tells what was left out, and nothing can be stitched.
+        What happens where the scene ends inside a chip: the scene is mirrored at its last pixel (as often
+        as it takes) or continued with no-data, the chip is shifted inward, or it is an error. ``"drop"``
+        leaves such chips out, which is for training: `PatchGrid` tells what was left out, and nothing can be
+        stitched.
 
     Raises
     ------

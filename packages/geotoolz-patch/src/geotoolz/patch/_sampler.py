@@ -13,6 +13,9 @@ from geotoolz.patch._chip import Chip
 from geotoolz.patch._line import Boundary
 from geotoolz.patch._source import Source
 
+FIT = 'smaller chips, or boundary="reflect"'
+"""What helps chips that are larger than the scene, of samplers that have a boundary."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -77,19 +80,19 @@ def fitted(extent: Extent, shape: tuple[int, int], boundary: Boundary) -> Extent
             f"reaches beyond the scene of {shape[0]} × {shape[1]} pixels",
             fix='boundary="drop", "shift", "reflect" or "fill"',
         )
-    require_fit(extent.shape, shape)
+    require_fit(extent.shape, shape, FIT)
     height, width = extent.shape
     y0, x0 = min(max(extent.y0, 0), shape[0] - height), min(max(extent.x0, 0), shape[1] - width)
     return Extent(y0, y0 + height, x0, x0 + width)
 
 
-def require_fit(size: tuple[int, int], shape: tuple[int, int]) -> None:
+def require_fit(size: tuple[int, int], shape: tuple[int, int], fix: str = "smaller chips") -> None:
     """Raise for chips that are larger than the scene."""
     if size[0] > shape[0] or size[1] > shape[1]:
         raise ParameterError(
             f"chips of {size[0]} × {size[1]} pixels on a scene of {shape[0]} × {shape[1]}",
             expected="chips that are no larger than the scene",
-            fix='smaller chips, or boundary="reflect"',
+            fix=fix,
         )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import xarray as xr
 
 from geotoolz.core import MissingVariableError, ParameterError, TileError, TileSpec, nearest
+from geotoolz.core._lazy import xr
 
 Array = np.ndarray[Any, Any]
 _ALL = slice(None)

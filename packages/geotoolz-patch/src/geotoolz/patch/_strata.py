@@ -127,7 +127,7 @@ class BalancedSampler(Sampler):
 
     def place(self, source: Source, epoch: int = 0) -> Placed:
         """Choose the chips."""
-        strata = _Strata(source, self.label, self.geometry, ())
+        strata = _Strata(source, self.label, self.geometry, None)
         absent = [c for c in self.classes if c not in strata.counts]
         if absent:
             raise TileError(
@@ -141,17 +141,20 @@ class BalancedSampler(Sampler):
 class _Strata:
     """The strata of a raster: how many pixels each has where a chip fits, and where they are."""
 
-    def __init__(self, source: Source, label: str, geometry: Rectangle, edges: tuple[float, ...]) -> None:
-        self.source, self.geometry, self.edges = source, geometry, edges
+    def __init__(
+        self, source: Source, label: str, geometry: Rectangle, edges: tuple[float, ...] | None
+    ) -> None:
+        self.source, self.geometry, self.edges = source, geometry, edges or ()
         self.name = source.spec.find(label, "the sampler")
         spec = source.spec.variables[self.name]
         if len(spec.dims) != 2:
             raise TileError(f"{self.name!r} has dims {spec.dims}", expected="(y, x)")
+        of_numbers = f"for numbers: StratifiedSampler(…, {label!r}, …, edges=(…))"
         if spec.dtype.kind not in "iub" and not edges:
             raise TileError(
                 f"{self.name!r} is {spec.dtype}",
                 expected="classes (integers)",
-                fix="edges=(…) makes strata of it",
+                fix="edges=(…) makes strata of it" if edges is not None else of_numbers,
             )
         (height, width), (h, w) = source.spec.shape, geometry.size
         require_fit((h, w), (height, width))

@@ -8,13 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from geotoolz.core import ParameterError, TileError, VarSpec
-from geotoolz.patch._accumulators import (
-    Accumulator,
-    MeanAccumulator,
-    Ring,
-)
+from geotoolz.patch._accumulators import Accumulator, Ring
 from geotoolz.patch._aggregations import Aggregation, Array, Mean, Specs, require_numbers
-from geotoolz.patch._vote_accumulator import VoteAccumulator, wrong_labels
+from geotoolz.patch._mean_accumulator import MeanAccumulator
+from geotoolz.patch._vote_accumulator import VoteAccumulator, require_labels, vote_bytes
 
 
 class HardVote(Aggregation):
@@ -70,27 +67,38 @@ class HardVote(Aggregation):
             )
         return replace(spec, nodata=fill)
 
+    @property
+    def checks(self) -> bool:
+        """Labels are checked."""
+        return True
+
+    def check(self, name: str, values: Array, spec: VarSpec) -> None:
+        """Raise for labels that are no class."""
+        require_labels(values, self._missing(spec), self.n_classes)
+
     def settle(self, name: str, values: Array, spec: VarSpec) -> Array:
         """Return labels with the fill for no-data; raise for labels that are no class."""
-        missing = (values == spec.nodata_scalar) | (values != values)
-        valid = missing | ((values >= 0) & (values < self.n_classes) & (values == np.rint(values)))
-        if not valid.all():
-            raise wrong_labels(values[~valid], self.n_classes)
+        self.check(name, values, spec)
         fill = self.output(name, spec).nodata
+        missing = (values == self._missing(spec)) | (values != values)
         if fill is None or fill == spec.nodata or not missing.any():
             return values
         return np.where(missing, spec.dtype.type(fill), values)
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return empty ballot boxes."""
         spec = specs[names[0]]
-        return VoteAccumulator(self.output(names[0], spec), ring, self.n_classes, spec.nodata_scalar, chip)
+        return VoteAccumulator(self.output(names[0], spec), ring, self.n_classes, self._missing(spec))
 
     def held(self, specs: tuple[VarSpec, ...], ring: Ring) -> int:
         """Return the bytes of the votes."""
-        return ring.pixels * (self.n_classes * 4 + 10)
+        return vote_bytes(self.n_classes, ring)
+
+    def _missing(self, spec: VarSpec) -> float:
+        """Return the label that is no vote; NaN where there is none."""
+        if spec.nodata is None and self.fill is not None:
+            return self.fill
+        return spec.nodata_scalar
 
 
 class SoftVote(Mean):
@@ -116,8 +124,6 @@ class SoftVote(Mean):
             )
         return spec
 
-    def accumulator(
-        self, names: tuple[str, ...], specs: Specs, ring: Ring, chip: tuple[int, int]
-    ) -> Accumulator:
+    def accumulator(self, names: tuple[str, ...], specs: Specs, ring: Ring) -> Accumulator:
         """Return running means of all planes together."""
         return MeanAccumulator(specs[names[0]], ring, joint=True)

@@ -1,0 +1,188 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["geotoolz-learn", "sklearn-raster"]
+#
+# [tool.uv.sources]
+# geotoolz-core = { path = "../packages/geotoolz-core", editable = true }
+# geotoolz-patch = { path = "../packages/geotoolz-patch", editable = true }
+# geotoolz-qc = { path = "../packages/geotoolz-qc", editable = true }
+# geotoolz-learn = { path = "../packages/geotoolz-learn", editable = true }
+# ///
+"""Models on pixels, beside plain scikit-learn and sklearn-raster.
+
+Floor: the estimator's own predict on the valid rows of the scene, which lie ready as one table. Claims:
+predicting 2048² × 10 float32 features with 20 % no-data costs at most 1.05 × the floor with a forest and with
+boosting, and at most 100 MB beside input and output; reading and assembling 10⁶ rows of 100 scenes costs at
+most 25 % of fitting a forest of 300 trees on them (some trees are fitted, and the time is scaled).
+Cheap models (one tree, a linear model) are shown without a claim: there the floor is a pass over the
+table, and making the table is another.
+
+One thread, CPU time, in one process, the smallest of the repetitions; memory as tracemalloc sees it.
+A peer that cannot be imported is left out, with the reason.
+
+Run: uv run benchmarks/learn.py [--size 2048]
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads OpenMP
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import gc
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from geotoolz.core import run, tile_from_arrays
+from geotoolz.io import write_tile
+from geotoolz.learn import PixelwiseClassifier, ToPixelMajor, TrainingRows, fit_rows, training_rows
+from geotoolz.patch import GridSampler
+
+Array = np.ndarray[Any, Any]
+FEATURES = tuple(f"f{k}" for k in range(10))
+ESTIMATORS = {
+    "forest": (RandomForestClassifier(100, max_depth=20, random_state=0), 1.05),
+    "boosting": (HistGradientBoostingClassifier(max_iter=30, random_state=0), 1.05),
+    "tree": (DecisionTreeClassifier(max_depth=20, random_state=0), None),
+    "linear": (LogisticRegression(max_iter=200), None),
+}
+
+
+def scene(size: int) -> xr.Dataset:
+    """Return ten features with a fifth of no-data."""
+    rng = np.random.default_rng(0)
+    gone = np.zeros((size, size), bool)
+    gone[: size // 5] = True
+    bands = {}
+    for name in FEATURES:
+        bands[name] = rng.random((size, size), np.float32)
+        bands[name][gone] = np.nan
+    box = GeoBox((size, size), Affine(10, 0, 5e5, 0, -10, 5e6), "EPSG:32633")
+    return tile_from_arrays(bands, box)
+
+
+def rows(count: int = 20_000) -> TrainingRows:
+    """Return rows of five classes with some noise."""
+    rng = np.random.default_rng(1)
+    X = rng.random((count, len(FEATURES)), np.float32)
+    y = np.digitize(X[:, 0] + X[:, 3] * X[:, 7] + rng.normal(0, 0.2, count), (0.4, 0.6, 0.8, 1.1))
+    return TrainingRows(X=X, features=FEATURES, y=y)
+
+
+def seconds(call: Callable[[], Any], repeat: int) -> float:
+    """Return the CPU time of the fastest of some calls."""
+    found = []
+    for _ in range(repeat):
+        begun = time.process_time()
+        call()
+        found.append(time.process_time() - begun)
+    return min(found)
+
+
+def megabytes(call: Callable[[], Any]) -> float:
+    """Return the peak of a call beyond what was there and what it returns."""
+    gc.collect()
+    tracemalloc.start()
+    held = call()
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del held
+    return (peak - kept) / 1e6
+
+
+def predicting(size: int, repeat: int) -> list[str]:
+    """Print times and peaks of predictions; return the claims that do not hold."""
+    tile, given, failed = scene(size), rows(), []
+    stack = np.stack([tile[n].values for n in FEATURES])
+    table = np.ascontiguousarray(stack.reshape(len(FEATURES), -1).T)
+    table = table[np.isfinite(table).all(axis=1)]
+    print(f"predict {size}² × {len(FEATURES)}, {len(table) / size**2:.0%} valid")
+    print(f"{'':10}{'floor s':>10}{'ours s':>10}{'ratio':>8}{'peak MB':>10}{'raster s':>10}{'peak MB':>10}")
+    for name, (estimator, limit) in ESTIMATORS.items():
+        model = fit_rows(estimator, given, adapter=ToPixelMajor(FEATURES))
+        op = PixelwiseClassifier(model)
+        run(op, tile.isel(y=slice(size // 5, size // 5 + 8)), threads=1)
+        floor = seconds(lambda model=model: model.estimator.predict(table), repeat)
+        ours = seconds(lambda op=op: run(op, tile, threads=1), repeat)
+        peak = megabytes(lambda op=op: run(op, tile, threads=1)["label"])
+        other = raster(estimator, given, stack, repeat)
+        print(f"{name:10}{floor:10.3f}{ours:10.3f}{ours / floor:8.3f}{peak:10.1f}{other}")
+        if limit is not None and ours / floor > limit:
+            failed.append(f"{name}: {ours / floor:.3f} × the floor, at most {limit}")
+        if peak > 100:
+            failed.append(f"{name}: {peak:.0f} MB, at most 100")
+    return failed
+
+
+def raster(estimator: Any, given: TrainingRows, stack: Array, repeat: int) -> str:
+    """Return time and peak of sklearn-raster on the same pixels."""
+    try:
+        from sklearn_raster import FeatureArrayEstimator
+    except ImportError as error:
+        return f"{'absent':>10}  ({error})"
+    from sklearn.base import clone
+
+    fitted = FeatureArrayEstimator(clone(estimator)).fit(given.X, given.y)
+
+    def call() -> Any:
+        return fitted.predict(stack, nodata_input=np.nan, nodata_output=255)
+
+    call_time = seconds(call, 1)
+    return f"{call_time:10.3f}{megabytes(call):10.1f}"
+
+
+def fitting(count: int, scenes: int, trees: int) -> list[str]:
+    """Print what reading and assembling costs beside fitting; return the claims that do not hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = 512
+        for number in range(scenes):
+            rng = np.random.default_rng(number)
+            bands = {n: rng.random((size, size), np.float32) for n in FEATURES}
+            bands["label"] = (bands["f0"] + bands["f3"] > 1).astype(np.float32)
+            box = GeoBox((size, size), Affine(10, 0, 5e5 + 1e4 * number, 0, -10, 5e6), "EPSG:32633")
+            write_tile(tile_from_arrays(bands, box), Path(folder) / f"s{number}.tif")
+        files = [str(Path(folder) / f"s{number}.tif") for number in range(scenes)]
+        begun = time.process_time()
+        given = training_rows(None, "label", files, GridSampler(256), count, adapter=ToPixelMajor(FEATURES))
+        read = time.process_time() - begun
+    forest = RandomForestClassifier(trees, random_state=0)
+    begun = time.process_time()
+    forest.fit(given.X, given.y.astype(int))
+    fit = (time.process_time() - begun) / trees * 300
+    print(
+        f"fit: {len(given)} rows of {scenes} scenes in {read:.1f} s; 300 trees {fit:.0f} s: {read / fit:.1%}"
+    )
+    return [] if read <= 0.25 * fit else [f"assembling costs {read / fit:.0%} of the fit, at most 25 %"]
+
+
+def main() -> int:
+    """Run the benchmark and return 1 where a claim does not hold."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--trees", type=int, default=2)
+    given = parser.parse_args()
+    failed = predicting(given.size, given.repeat) + fitting(given.rows, given.scenes, given.trees)
+    for claim in failed:
+        print(f"does not hold: {claim}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

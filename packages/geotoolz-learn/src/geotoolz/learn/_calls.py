@@ -1,0 +1,101 @@
+"""Calls of the estimator's own methods."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geotoolz.core import ParameterError
+
+if TYPE_CHECKING:
+    from geotoolz.learn._model import FittedPixelModel
+
+Array = np.ndarray[Any, Any]
+
+
+@contextmanager
+def in_order() -> Iterator[None]:
+    """Let scikit-learn work through an ensemble in its order, in this thread.
+
+    With ``n_jobs`` above 1 a forest adds its trees' votes in the order in which threads are done, and the
+    last bits change from call to call. The runner's own threads keep the cores busy.
+    """
+    import joblib
+
+    with joblib.parallel_config(backend="sequential"), _one_openmp_thread():
+        yield
+
+
+def _one_openmp_thread() -> AbstractContextManager[Any]:
+    """Keep OpenMP (boosting) to one thread in a thread of the runner, whose siblings have the other cores."""
+    if threading.current_thread() is threading.main_thread():
+        return nullcontext()
+    limit: AbstractContextManager[Any] = _openmp().limit(limits=1, user_api="openmp")
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _openmp() -> Any:
+    """Return the libraries that are loaded; looking for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def shaped(model: FittedPixelModel, X: Array) -> Any:
+    """Return rows as the estimator was given them at fitting."""
+    rows = model.adapter.shaped(X, model.features)
+    names = getattr(model.estimator, "feature_names_in_", None) if rows.ndim == 2 else None
+    if names is None:
+        return rows
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(names), copy=False)
+
+
+def predict(model: FittedPixelModel, X: Array) -> Array:
+    """Return labels, clusters, values, components or scores of rows."""
+    rows, estimator = shaped(model, X), model.estimator
+    if not len(X):
+        return _nothing(model)
+    with in_order():
+        if model.kind == "transformer":
+            found = estimator.transform(rows)
+        elif model.kind == "anomaly":
+            found = strangeness(estimator, rows)
+        else:
+            found = estimator.predict(rows)
+    values = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    return np.asarray(model.classes)[values] if model.encoded else values
+
+
+def _nothing(model: FittedPixelModel) -> Array:
+    if model.kind == "classifier":
+        return np.asarray(model.classes)[:0]
+    several = model.kind == "transformer" or len(model.targets) > 1
+    return np.empty((0, len(model.targets)) if several else (0,), model.dtype)
+
+
+def strangeness(estimator: Any, rows: Any) -> Array:
+    """Return how strange rows are: larger is stranger."""
+    method = getattr(estimator, "score_samples", None) or estimator.decision_function
+    return -np.asarray(method(rows))
+
+
+def probabilities(model: FittedPixelModel, X: Array) -> Array:
+    """Return the probabilities of the classes, ``(rows, classes)``."""
+    if "predict_proba" not in model.methods:
+        raise ParameterError(
+            f"{type(model.estimator).__name__} has no probabilities",
+            expected="an estimator with predict_proba",
+            fix="CalibratedClassifierCV(estimator) adds them",
+        )
+    if not len(X):
+        return np.empty((0, len(model.classes)))
+    with in_order():
+        return np.asarray(model.estimator.predict_proba(shaped(model, X)))

@@ -1,0 +1,308 @@
+"""``geotoolz learn``, also installed as ``geotoolz-learn``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from geotoolz._cli import group_app, run_app
+from geotoolz._cli._apply import SceneArg, TargetArg, split_names
+from geotoolz._cli._options import AoiOption, JsonOption, ResOption, SetOption, SourceArg
+
+if TYPE_CHECKING:
+    from geotoolz.core import Operator
+    from geotoolz.learn import FittedPixelModel, TrainingRows
+    from geotoolz.learn._pixelwise import Pixelwise
+
+_RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
+
+app = group_app("Models on pixels: fit them, predict scenes, say how good they are.")
+
+
+class Learner(StrEnum):
+    """Estimators by name."""
+
+    forest = "forest"
+    extra_trees = "extra-trees"
+    boosting = "boosting"
+    tree = "tree"
+    logistic = "logistic"
+    regression_forest = "regression-forest"
+    regression_boosting = "regression-boosting"
+
+
+class Where(StrEnum):
+    """What happens to pixels without data at prediction."""
+
+    mask = "mask"
+    propagate = "propagate"
+    error = "raise"
+
+
+ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, forest.gtz.")]
+SamplesArg = Annotated[
+    str, typer.Argument(metavar="SAMPLES", help="Labelled polygons or points, or a label raster (.tif).")
+]
+LabelOption = Annotated[
+    str | None, typer.Option("--label", metavar="COLUMN", help="Column with the class; rasters have none.")
+]
+TrustedOption = Annotated[
+    str | None,
+    typer.Option("--trusted", metavar="TYPES", help="Types that the model may hold besides those of skops."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another seed, other draws.")]
+
+
+@app.command()
+def fit(
+    source: SourceArg,
+    samples: SamplesArg,
+    model: ModelArg,
+    label: LabelOption = None,
+    learner: Annotated[Learner, typer.Option("--estimator", help="What is fitted.")] = Learner.forest,
+    trees: Annotated[
+        int | None, typer.Option("--trees", metavar="N", min=1, help="Trees, or rounds of boosting.")
+    ] = None,
+    bands: Annotated[
+        str | None, typer.Option("--bands", metavar="A,B,…", help="Features; by default all measurements.")
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option("--pipeline", metavar="PIPELINE", help="Makes the features: YAML or a preset."),
+    ] = None,
+    set_: SetOption = None,
+    folds: Annotated[
+        int,
+        typer.Option("--folds", metavar="K", min=0, help="Cross-validate; polygons stay whole. 0: do not."),
+    ] = 5,
+    pixels: Annotated[
+        int | None, typer.Option("--pixels", metavar="N", min=1, help="How many pixels of a label raster.")
+    ] = None,
+    chip: Annotated[
+        int, typer.Option("--chip", metavar="PIXELS", min=1, help="Chips that share them.")
+    ] = 256,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit a model on samples, and write it; print what it is and how it scored."""
+    from geotoolz._cli._console import say
+    from geotoolz._cli._options import load_pipeline
+    from geotoolz.core import ParameterError
+    from geotoolz.learn import ToPixelMajor, fit_rows
+
+    op = None if pipeline is None else load_pipeline(pipeline, set_)
+    names = split_names(bands)
+    if samples.lower().endswith((".tif", ".tiff")):
+        if label is not None:
+            raise ParameterError("--label with a label raster", fix="leave it out")
+        rows = _of_raster(source, samples, op, names, pixels, chip, seed)
+    else:
+        if pixels is not None:
+            raise ParameterError("--pixels without a label raster", fix="leave it out")
+        rows = _of_shapes(source, samples, label, op, names)
+    made = fit_rows(
+        _estimator(learner, trees), rows, adapter=ToPixelMajor(rows.features), pipeline=op, cv=folds or None,
+        random_state=seed,
+    )  # fmt: skip
+    ref = made.save(model)
+    say(f"{_score(made)}{len(rows)} pixels, {len(made.features)} features: {model}")
+    say(f"sha256 {ref.sha256}")
+
+
+@app.command()
+def predict(
+    model: ModelArg,
+    scene: SceneArg,
+    out: TargetArg,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="A raster per class instead of the class.")
+    ] = False,
+    uncertainty: Annotated[
+        str | None, typer.Option("--uncertainty", metavar="NAMES", help="entropy, margin, variance.")
+    ] = None,
+    nodata: Annotated[Where, typer.Option("--nodata", help="Pixels that lack a feature.")] = Where.mask,
+    trusted: TrustedOption = None,
+    aoi: AoiOption = None,
+    res: ResOption = None,
+) -> None:
+    """Predict a scene, with the pipeline that the model was fitted with; print the files."""
+    from geotoolz._cli._apply import apply_operator
+    from geotoolz.core import Sequential
+    from geotoolz.learn import read_info
+    from geotoolz.radiometry import SelectBands
+
+    info = read_info(model)
+    op = _operator(model, info.kind, probabilities, split_names(uncertainty), nodata, split_names(trusted))
+    before = info.feature_pipeline()
+    # the features are means to an end: they are not written
+    whole = op if before is None else Sequential([before, op, SelectBands(tuple(op.outputs(info, ())))])
+    apply_operator(whole, scene, out, aoi=aoi, res=res)
+
+
+@app.command()
+def evaluate(
+    model: ModelArg,
+    source: SourceArg,
+    samples: SamplesArg,
+    label: LabelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A report: .json or .html.")
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", metavar="N", min=0, help="Draws of whole polygons, for intervals.")
+    ] = 0,
+    trusted: TrustedOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Compare predictions with samples that the model has not seen; print the accuracy."""
+    import numpy as np
+
+    from geotoolz._cli._console import say
+    from geotoolz.core import ParameterError
+    from geotoolz.learn import accuracy_report, load_model, regression_report
+    from geotoolz.learn._classes import plain_labels
+
+    held = load_model(model, trusted=split_names(trusted) or ())
+    if held.kind not in ("classifier", "regressor"):
+        raise ParameterError(f"the model is a {held.kind}", expected="a classifier or a regressor")
+    rows = _of_shapes(source, samples, label, held.feature_pipeline(), held.features)
+    truth, said = np.asarray(rows.y), held.predict_rows(rows)
+    report: Any
+    if held.kind == "classifier":
+        report = accuracy_report(
+            plain_labels(truth), said, classes=held.classes,
+            names=dict(zip(held.classes, held.class_names, strict=True)),
+            groups=rows.groups, bootstrap=bootstrap, seed=seed,
+        )  # fmt: skip
+    else:
+        report = regression_report(truth, said, groups=rows.groups)
+    say(str(report))
+    if out is not None:
+        report.write(out)
+        say(str(out))
+
+
+@app.command()
+def report(model: ModelArg, as_json: JsonOption = False) -> None:
+    """Print what a model is: features, classes, where and when it was fitted, how it scored."""
+    from dataclasses import asdict
+
+    from geotoolz._cli._console import facts, say_json
+    from geotoolz.learn import read_info
+
+    info = read_info(model)
+    if as_json:
+        own = asdict(info)
+        for name in ("adapter", "nodata_policy"):
+            own[name] = getattr(info, name).config()
+        say_json(own)
+        return
+    scores = info.metrics.get("cv", {})
+    facts((
+        ("kind", info.kind), ("features", ", ".join(info.features)), ("type", info.dtype),
+        ("classes", ", ".join(f"{c} {n}" for c, n in zip(info.codes, info.class_names, strict=True))),
+        ("targets", ", ".join(info.targets)), ("rows", info.n_rows),
+        ("extent", "" if info.extent is None else ", ".join(f"{v:.4f}" for v in info.extent)),
+        ("dates", "" if info.dates is None else " … ".join(info.dates)),
+        ("pipeline", info.pipeline_hash), ("exact", "yes" if info.exact else "no"),
+        ("deviation", ", ".join(f"{k} {v:g}" for k, v in info.deviation.items())),
+        (scores.get("scoring", "score"), f"{scores['mean']:.4f} ({scores['splitter']})" if scores else ""),
+        ("versions", ", ".join(f"{k} {v}" for k, v in info.versions.items())),
+    ))  # fmt: skip
+
+
+def _of_shapes(
+    source: str, samples: str, label: str | None, op: Operator | None, names: Sequence[str] | None
+) -> TrainingRows:
+    from geotoolz._cli._scenes import open_scenes
+    from geotoolz.core import ParameterError
+    from geotoolz.learn import TrainingRows
+    from geotoolz.vector import sample_training
+
+    if label is None:
+        raise ParameterError("no --label", expected="the column that holds the class")
+    path, _, layer = samples.partition(":") if not Path(samples).exists() else (samples, "", "")
+    scenes = source if Path(source).suffix.lower() in _RASTERS else open_scenes(source).catalog or source
+    table = sample_training(scenes, path, label, op=op, bands=names, layer=layer or None)
+    return TrainingRows.from_table(table, names)
+
+
+def _of_raster(
+    source: str,
+    labels: str,
+    op: Operator | None,
+    names: Sequence[str] | None,
+    pixels: int | None,
+    chip: int,
+    seed: int,
+) -> TrainingRows:
+    from geotoolz._cli._scenes import open_scenes
+    from geotoolz.catalog import ReadLabel
+    from geotoolz.learn import ToPixelMajor, training_rows
+    from geotoolz.patch import GridSampler, Rectangle
+
+    catalog = open_scenes(source).catalog
+    scenes = catalog if catalog is not None else [source]
+    adapter = ToPixelMajor(None if names is None else tuple(names))
+    sampler = GridSampler(Rectangle((chip, chip)))
+    return training_rows(op, ReadLabel(labels), scenes, sampler, pixels, adapter=adapter, random_state=seed)
+
+
+def _estimator(learner: Learner, trees: int | None) -> Any:
+    from sklearn import ensemble, linear_model, pipeline, preprocessing, tree
+
+    from geotoolz.core import ParameterError
+
+    made = {
+        Learner.forest: ensemble.RandomForestClassifier,
+        Learner.extra_trees: ensemble.ExtraTreesClassifier,
+        Learner.boosting: ensemble.HistGradientBoostingClassifier,
+        Learner.regression_forest: ensemble.RandomForestRegressor,
+        Learner.regression_boosting: ensemble.HistGradientBoostingRegressor,
+    }
+    if learner in made:
+        count = "max_iter" if "boosting" in learner else "n_estimators"
+        own = {} if "boosting" in learner else {"n_jobs": -1}
+        return made[learner](**own, **({} if trees is None else {count: trees}))
+    if trees is not None:
+        raise ParameterError(f"--trees has no effect with --estimator {learner.value}", fix="leave it out")
+    if learner is Learner.tree:
+        return tree.DecisionTreeClassifier()
+    return pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000)
+    )
+
+
+def _operator(
+    model: Path,
+    kind: str,
+    probabilities: bool,
+    uncertainty: tuple[str, ...] | None,
+    nodata: Where,
+    trusted: tuple[str, ...] | None,
+) -> Pixelwise:
+    from importlib import import_module
+
+    from geotoolz.learn._pixelwise import OPERATORS
+
+    learn = import_module("geotoolz.learn")
+    given: dict[str, Any] = {"model": model, "nodata": nodata.value, "trusted": trusted or ()}
+    if probabilities or uncertainty:
+        chosen = None if probabilities else ()
+        kind, given = "probabilities", {**given, "classes": chosen, "uncertainty": uncertainty or ()}
+    name = OPERATORS.get(kind, "PixelwiseProbabilities")
+    op: Pixelwise = getattr(learn, name)(**given)
+    return op
+
+
+def _score(model: FittedPixelModel) -> str:
+    scores = model.metrics.get("cv")
+    return "" if scores is None else f"{scores['scoring']} {scores['mean']:.4f} ({scores['splitter']}), "
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``geotoolz-learn`` and return the exit code."""
+    return run_app(app, "geotoolz-learn", argv)
