@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -323,6 +324,15 @@ def cached(page: Path) -> Rendered:
         (here / "result.json").unlink(missing_ok=True)
         raise SystemExit(f"docs/gallery/{page.name}:\n" + "\n".join(wrong))
     return rendered(page, outcome)
+
+
+def remember(page: Path, folder: Path) -> None:
+    """Keep what a run in `folder` gave, so that `cached` shows it and need not run the page again."""
+    here = CACHE / _key(page)
+    here.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*.png")):
+        shutil.copy(path, here)
+    shutil.copy(folder / "result.json", here)  # last: it says that all is there
 
 
 def _again(page: Path, folder: Path) -> Outcome:
