@@ -142,8 +142,9 @@ def _kind(cls: type) -> str:
         Join: "joins tiles",
         Graph: "combines",
     }
-    if cls.__module__.startswith("geotoolz.patch") and not issubclass(cls, tuple(kinds)):
-        return "part of a step"  # geometries, samplers, windows, aggregations
+    parts = ("geotoolz.patch", "geotoolz.learn")
+    if cls.__module__.startswith(parts) and not issubclass(cls, tuple(kinds)):
+        return "part of a step"  # geometries, samplers, windows, aggregations, adapters
     return next((kind for base, kind in kinds.items() if issubclass(cls, base)), "combines")
 
 
@@ -236,7 +237,8 @@ def _examples() -> dict[str, tuple[Any, Any]]:
     for entry in _cases():
         path = entry.cls.target()
         if path not in found:
-            found[path] = (entry.make(folder), entry.tile())
+            own = Path(tempfile.mkdtemp(dir=folder))  # several write a file of the same name
+            found[path] = (entry.make(own), entry.tile())
     from geotoolz.core.testing import contract_tile
     from geotoolz.io import WriteCOG
 
