@@ -371,3 +371,11 @@ def test_spatial_folds_know_where_the_rows_lie():
     degrees = replace(given, crs="EPSG:4326", xy=given.xy / 1e6)
     with pytest.raises(ParameterError, match="places of the rows are in degrees"):
         fit_rows(DecisionTreeClassifier(), degrees, cv=folds)
+
+
+def test_rows_are_taken_by_slice_number_and_truth():
+    given = rows()
+    for index in (slice(None, None, 3), np.arange(0, len(given), 3), np.arange(len(given)) % 3 == 0):
+        some = given.take(index)
+        np.testing.assert_array_equal(some.X, given.X[::3])
+        np.testing.assert_array_equal(some.y, given.y[::3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -218,6 +219,27 @@ def test_a_crash_between_files_and_item_is_partial_and_made_again(tmp_path):
         files = commit(layout, "a", staged, {}, lambda files: {"assets": {}})
     assert [(file.path, file.size) for file in files] == [("a.npy", 2)]
     assert (tmp_path / "a.npy").read_bytes() == b"22" and layout.item("a").exists()
+
+
+def test_files_whose_item_the_disk_does_not_take_are_taken_back(tmp_path):
+    layout = Layout(tmp_path)
+    layout.make()
+
+    def full(files):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(WriteError, match="No space left"), staging_folder(layout, "a") as staged:
+        (staged / "a.npy").write_bytes(b"1")
+        commit(layout, "a", staged, {}, full)
+    assert not (tmp_path / "a.npy").exists() and not layout.intent("a").exists()
+    with staging_folder(layout, "a") as staged:
+        (staged / "a.npy").write_bytes(b"1")
+        commit(layout, "a", staged, {}, lambda files: {"assets": {}})
+    with pytest.raises(WriteError), staging_folder(layout, "a") as staged:
+        (staged / "a.npy").write_bytes(b"22")
+        commit(layout, "a", staged, {"a.npy": 1}, full)
+    # the earlier file is gone for good: the tile is partial, and the next attempt knows the file for its own
+    assert (tmp_path / "a.npy").read_bytes() == b"22" and layout.intent("a").exists()
 
 
 def test_several_files_are_placed_together_or_not_at_all(tmp_path):

@@ -65,8 +65,9 @@ def commit(
 ) -> tuple[OutputFile, ...]:
     """Move everything below `staged` to its place below the output folder, then write the item.
 
-    A crash in between leaves files without a valid item (state "partial"); the note written before the first
-    rename tells the next attempt that they are its own.
+    Where the item cannot be written, new files are taken back. A crash in between leaves files without a
+    valid item (state "partial"); the note written before the first rename tells the next attempt that they
+    are its own.
 
     Parameters
     ----------
@@ -96,8 +97,12 @@ def commit(
         _refuse_foreign(layout, files, mine)
         intent = layout.intent(tile_id)
         write_atomic(intent, json.dumps(sorted({*mine, *(file.path for file in files)})).encode())
-        _place(layout, tile_id, staged, files, mine)
-        write_atomic(item_path, (json.dumps(make_item(files), indent=1) + "\n").encode())
+        placed = _place(layout, tile_id, staged, files, mine)
+        try:
+            write_atomic(item_path, (json.dumps(make_item(files), indent=1) + "\n").encode())
+        except Exception:  # the disk took the images and not the item: as if neither had been
+            _take_back(layout, tile_id, placed if len(placed) == len(files) else ())
+            raise
         _drop_superseded(layout, mine, files)
         intent.unlink(missing_ok=True)
     return files
@@ -193,8 +198,8 @@ def _taken(path: Path) -> Exception:
 
 def _place(
     layout: Layout, tile_id: str, staged: Path, files: Iterable[OutputFile], mine: Mapping[str, int]
-) -> None:
-    """Give the staged files their names; when one is taken in the meantime, take the others back."""
+) -> list[Path]:
+    """Give the staged files their names and return the new ones; if a name is taken, take them back."""
     placed: list[Path] = []
     try:
         for file in files:
@@ -206,10 +211,20 @@ def _place(
             _move_if_free(staged / file.path, target)
             placed.append(target)
     except BaseException:
-        for target in placed:
-            target.unlink(missing_ok=True)
+        _take_back(layout, tile_id, placed)
         layout.intent(tile_id).unlink(missing_ok=True)
         raise
+    return placed
+
+
+def _take_back(layout: Layout, tile_id: str, placed: Iterable[Path]) -> None:
+    """Remove files that were given their names, and the note that they are this tile's."""
+    gone = False
+    for target in placed:
+        target.unlink(missing_ok=True)
+        gone = True
+    if gone:
+        layout.intent(tile_id).unlink(missing_ok=True)
 
 
 def _move_if_free(source: Path, target: Path) -> None:

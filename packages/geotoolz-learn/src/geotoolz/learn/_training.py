@@ -104,8 +104,8 @@ class TrainingRows:
         return 0 if self.asked is None else max(self.asked - len(self), 0)
 
     def take(self, index: Any) -> TrainingRows:
-        """Return some of the rows, by their numbers or a boolean per row."""
-        chosen = np.asarray(index)
+        """Return some of the rows: a slice, their numbers, or a boolean per row."""
+        chosen = index if isinstance(index, slice) else np.asarray(index)
         picked = {n: v[chosen] for n in _PER_ROW if (v := getattr(self, n)) is not None}
         return replace(self, X=self.X[chosen], **picked)
 
