@@ -22,6 +22,7 @@ from geotoolz.core import (
     VarSpec,
     choose,
     compile,
+    kernel,
     pixelwise,
     run,
     run_detailed,
@@ -198,3 +199,10 @@ def test_choose_refuses_what_is_no_condition():
 
     with pytest.raises(TypingError):
         wrong(np.ones(3))
+
+    @kernel
+    def arrays(a):
+        return choose(True, a, a)
+
+    with pytest.raises(TypingError):
+        arrays(np.ones(3))

@@ -51,7 +51,9 @@ def teach_choose() -> None:
             if not isinstance(condition, types.Boolean):
                 return None
             both = context.unify_types(types.unliteral(one), types.unliteral(other))
-            return None if both is None else signature(both, types.boolean, both, both)
+            if not isinstance(both, types.Number | types.Boolean):  # None, or arrays
+                return None
+            return signature(both, types.boolean, both, both)
 
         return typer
 
