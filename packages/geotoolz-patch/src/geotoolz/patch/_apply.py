@@ -18,8 +18,10 @@ from geotoolz.core import (
     compile,
     join_path,
 )
+from geotoolz.core._build import build_dataset
 from geotoolz.core._execute import Job
 from geotoolz.core._lazy import xr
+from geotoolz.core._threads import thread_count
 from geotoolz.patch._chip_kernels import (
     BlendChange,
     BlendKernel,
@@ -101,6 +103,30 @@ class ApplyToChips(Map):
         if not 0 < self.zoom < math.inf:
             raise ParameterError(f"zoom={self.zoom}", expected="above 0")
 
+    def __call__(self, tile: Any, /, *more: Any) -> Any:
+        """Apply the operator to a tile, or add it to a graph.
+
+        Chips of a whole tile in memory that are blended are computed once each; in a longer pipeline, whose
+        blocks of rows share chips, some are computed twice.
+        """
+        if isinstance(tile, xr.Dataset) and not self._opaque and not _lazy(tile):
+            program = compile(self, TileSpec.of(tile))
+            if any(isinstance(step.kernel, BlendKernel) for step in program.instructions):
+                return self._stitched(tile, program)
+        return super().__call__(tile, *more)
+
+    @property
+    def _opaque(self) -> bool:
+        return any(getattr(child, "opaque", False) for _, child in self.walk())
+
+    def _stitched(self, tile: xr.Dataset, program: Program) -> xr.Dataset:
+        from geotoolz.patch._drive import run_chips
+
+        threads = thread_count(None, math.prod(program.output.shape))
+        found = run_chips(self, tile, workers=threads).tile
+        arrays = {slot: found.variables[name].values for name, slot in made_by(program).items()}
+        return build_dataset(program, {"": tile}, arrays, None)[""]
+
     def align(self, program: Program) -> int:
         """Return the blocks that a chip operator works in."""
         return math.lcm(*(step.footprint.align for step in program.instructions))
@@ -128,7 +154,7 @@ class ApplyToChips(Map):
         from geotoolz.core import run
         from geotoolz.patch._drive import run_chips
 
-        if any(getattr(child, "opaque", False) for _, child in self.walk()):
+        if self._opaque:
             return run_chips(self, tile).tile
         result = run(self, tile)
         return result if isinstance(result, xr.Dataset) else result[""]
@@ -215,6 +241,10 @@ class ApplyToChips(Map):
             ratio = max(down / up, 1.0)
             change = BlendChange(box, out.shape, (0, 0), scene.shape, (ratio, ratio), kernel)
         return _described(scene, whole, Plan(writes=writes, calls=(call,), grid=change))
+
+
+def _lazy(tile: xr.Dataset) -> bool:
+    return any(tile.variables[name].chunks is not None for name in tile.data_vars)
 
 
 def _described(scene: TileSpec, whole: Program, plan: Plan) -> Plan:
