@@ -16,8 +16,9 @@ is resampled (Croatia), and in the median pixel where zone 34 is interpolated on
 Run: uv run benchmarks/monthly_composite.py [--size N] [--dates N] [--repeat N] [--folder F] [--no-http];
 exits 1 where a claim does not hold. The simulated month has two scenes of N x N pixels per date, four bands
 and SCL, which meet at the border of the zones. Every run is a process of its own; both sides have made a
-small image before the clock starts, so imports and compiled kernels are warm. The memory claim is for large
-scenes (4000 pixels and more): what a process holds before it starts counts too, and is nearly all for small.
+small image before the clock starts, so imports and compiled kernels are warm. For scenes of 4000 pixels and more the
+memory claim counts the whole process; for smaller ones, where libraries are nearly all on both sides, what the
+work takes beyond them (decision 0018).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+_LARGE = 4000
 _MONTH = """
 import json, sys
 from pathlib import Path
@@ -242,7 +244,7 @@ def compared(title: str, job: dict[str, Any], repeat: int, folder: Path) -> tupl
     print(f"  CPU time {cpu:.2f} x, memory {peak:.2f} x ({beyond:.2f} x beyond the libraries)")
     print(f"  red differs by {apart['median']:.1e} (median), "
           f"{apart['most']:.1e} (most); one side only in {apart['one_only']:.2%} of the pixels")  # fmt: skip
-    return cpu, peak, apart
+    return cpu, peak, beyond, apart
 
 
 def counted(job: dict[str, Any], folder: Path) -> tuple[list[int], list[int]]:
@@ -267,8 +269,8 @@ def simulated(args: argparse.Namespace, folder: Path) -> bool:
     affine = [10, 0, left + round(size / 8) * 20, 0, -10, top]
     job = {"shape": [size, size], "affine": affine, "crs": "EPSG:32633", "bands": BANDS, "offset": -0.1}
     local = {**job, "items": str(collection(source, str(source.absolute())))}
-    cpu, peak, apart = compared(f"two zones, {size} x {size}", local, args.repeat, folder)
-    holds = cpu <= 0.8 and peak <= 1 / 3 and apart["median"] <= 1e-3
+    cpu, peak, beyond, apart = compared(f"two zones, {size} x {size}", local, args.repeat, folder)
+    holds = cpu <= 0.8 and (peak if size >= _LARGE else beyond) <= 1 / 3 and apart["median"] <= 1e-3
     if args.http:
         Server.root = source
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -289,8 +291,8 @@ def croatia(args: argparse.Namespace, folder: Path) -> bool:
     first = json.loads(next(iter(sorted(source.glob("*/*.json")))).read_text())["properties"]
     job = {"shape": first["proj:shape"], "affine": first["proj:transform"], "crs": first["proj:code"],
            "bands": BANDS, "offset": 0.0, "items": str(collection(source, str(source)))}  # fmt: skip
-    cpu, _, apart = compared("Croatia, August 2023", job, args.repeat, folder)
-    return cpu <= 0.8 and apart["most"] <= 1e-6 and apart["one_only"] == 0
+    cpu, _, beyond, apart = compared("Croatia, August 2023", job, args.repeat, folder)
+    return cpu <= 0.8 and beyond <= 1 / 3 and apart["most"] <= 1e-6 and apart["one_only"] == 0
 
 
 def main() -> int:
@@ -304,7 +306,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         results = [croatia(args, Path(name)), simulated(args, Path(name))]
     print(
-        "CPU time <= 0.8 x, memory <= 1/3 (two zones), bytes <= theirs:",
+        "CPU time <= 0.8 x, memory <= 1/3, bytes <= theirs:",
         "hold" if all(results) else "do not hold",
     )
     return 0 if all(results) else 1

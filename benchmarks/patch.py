@@ -216,7 +216,7 @@ def overlap_add(values: Array, tile: xr.Dataset) -> list[bool]:
     for name, call in calls.items():
         seconds, peak, ds = measured(call)
         same = np.mean([np.mean(ds[n].values == tile[n].values) for n in tile.data_vars])
-        row(name, seconds / floor, peak, same)
+        row(f"geotoolz {name}", seconds / floor, peak, same)
     del found, ds
     import geotoolz.patch._drive as drive
 

@@ -24,7 +24,7 @@ _BYTES = 16 * 2**20
 """What the dates of one band may take in a window, per thread."""
 _BYTES_REMOTE = 64 * 2**20
 """The same where files come over a network: smaller windows would fetch more blocks twice."""
-_LARGEST, _SMALLEST = 1024, 64
+_LARGEST, _SMALLEST = 512, 64
 _READ_CACHE = 32 * 2**20
 
 
