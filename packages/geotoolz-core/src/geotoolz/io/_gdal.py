@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from affine import Affine
 
 from geotoolz.core._errors import ReadError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CACHE = 64 * 2**20  # bytes of decoded blocks that GDAL keeps; a row of Sentinel-2 blocks with all bands fits
 _KEPT = 24  # handles per thread; a scene has about 15 bands
+_HELD = 128 * 2**20  # bytes they may take: an open GeoTIFF keeps its last block, all bands if these alternate
 _local = threading.local()
 _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(/.+?\.(?:zip|tar\.gz|tgz|tar))/", re.IGNORECASE)
 _REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
@@ -116,7 +118,7 @@ def stamp_of(path: str) -> tuple[int, ...] | None:
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
-def _handles() -> OrderedDict[Any, tuple[tuple[int, ...], Any]]:
+def _handles() -> OrderedDict[Any, tuple[tuple[int, ...], Any, int]]:
     # A forked child shares file offsets with its parent: it starts with no handles of its own.
     if getattr(_local, "pid", None) != os.getpid():
         _local.pid = os.getpid()
@@ -129,6 +131,25 @@ def close_handles() -> None:
     handles = _handles()
     while handles:
         handles.popitem()[1][1].close()
+
+
+def _let_go(handles: OrderedDict[Any, tuple[Any, Any, int]]) -> None:
+    """Close what was used longest ago until those that stay are few and small; two always stay."""
+    held = sum(size for *_, size in handles.values())
+    while len(handles) > 2 and (len(handles) > _KEPT or held > _HELD):
+        _, raster, size = handles.popitem(last=False)[1]
+        held -= size
+        raster.close()
+
+
+def _held(raster: Any) -> int:
+    """Return about how many bytes an open raster keeps: a block as it is read, and as it lies in the file."""
+    if not raster.count:
+        return 0
+    rows, cols = raster.block_shapes[0]
+    alternate = raster.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
+    size: int = np.dtype(raster.dtypes[0]).itemsize * (raster.count if alternate else 1)
+    return 2 * int(rows) * int(cols) * size
 
 
 def _open(path: str) -> Any:
@@ -182,10 +203,10 @@ def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
             if kept is None or kept[0] != stamp:
                 if kept is not None:
                     kept[1].close()
-                handles[key] = (stamp, _open(path) if sign is None else _open_signed(path, sign))
+                raster = _open(path) if sign is None else _open_signed(path, sign)
+                handles[key] = (stamp, raster, _held(raster))
+                _let_go(handles)
             handles.move_to_end(key)
-            while len(handles) > _KEPT:
-                handles.popitem(last=False)[1][1].close()
             raster = handles[key][1]
             with _one_thread() if raster.driver.startswith("JP2") else nullcontext():
                 yield raster

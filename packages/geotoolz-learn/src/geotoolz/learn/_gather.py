@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from geotoolz.learn._kernels import count_valid, take_rows
+
 Array = np.ndarray[Any, Any]
 Planes = Sequence[tuple[Array, float]]
 """Flat pixels of every feature, with the value that means no-data (NaN: none)."""
@@ -27,13 +29,18 @@ def missing(values: Array, nodata: float, dtype: np.dtype[Any]) -> Array:
 
 def validity(planes: Planes, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Return which pixels have every feature, and which have one at least."""
-    size = planes[0][0].size
-    every, some = np.ones(size, bool), np.zeros(size, bool)
+    counts = np.zeros(planes[0][0].size, np.uint8 if len(planes) < 256 else np.uint32)
     for values, nodata in planes:
-        gone = missing(values, nodata, dtype)
-        every &= ~gone
-        some |= ~gone
-    return every, some
+        if values.dtype.kind in "fiu" and values.dtype.itemsize <= dtype.itemsize:
+            count_valid(values, _as_of(values.dtype, nodata), counts)
+        else:
+            counts += ~missing(values, nodata, dtype)
+    return counts == len(planes), counts > 0
+
+
+def _as_of(dtype: np.dtype[Any], nodata: float) -> Any:
+    """Return a no-data value in the type of the pixels: a float32 is compared with a float32."""
+    return dtype.type(nodata) if dtype.kind == "f" else np.float64(nodata)
 
 
 def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
@@ -50,6 +57,9 @@ def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
     blank : bool
         Write NaN where a feature is missing; otherwise none may be.
     """
+    if not blank and len({values.dtype for values, _ in planes}) == 1:
+        take_rows(tuple(values for values, _ in planes), index, out)
+        return
     for first in range(0, index.size, _ROWS):
         mine = index[first : first + _ROWS]
         part = out[first : first + mine.size]

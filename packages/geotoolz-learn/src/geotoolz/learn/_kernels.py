@@ -1,4 +1,4 @@
-"""Kernels on rows of probabilities."""
+"""Kernels on planes of pixels, and on rows of probabilities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ from typing import Any
 import numpy as np
 
 from geotoolz.core import kernel
+
+
+@kernel
+def count_valid(values: Any, nodata: Any, counts: Any) -> None:
+    """Add one to `counts` (flat, whole numbers) where a pixel is a number and not `nodata`."""
+    for i in range(values.size):
+        x = values[i]
+        counts[i] += np.uint8((x - x == 0) & (x != nodata))  # ∞ less ∞ is NaN, and NaN equals nothing
+
+
+@kernel
+def take_rows(planes: Any, index: Any, out: Any) -> None:
+    """Write pixels `index` of every plane into rows; few rows at a time, so that these stay in the cache."""
+    for first in range(0, index.size, 64):
+        end = min(first + 64, index.size)
+        for k in range(len(planes)):
+            plane = planes[k]
+            for j in range(first, end):
+                out[j, k] = plane[index[j]]
 
 
 @kernel
