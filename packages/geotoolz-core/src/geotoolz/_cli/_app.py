@@ -12,6 +12,7 @@ from geotoolz._cli import (
     _check,
     _demo,
     _info,
+    _mend,
     _operators,
     _pipeline,
     _run,
@@ -62,6 +63,9 @@ app.command("stream")(_stream.stream)
 app.command("check")(_check.check)
 app.command("status")(_status.status)
 app.command("report")(_status.report)
+app.command("verify")(_mend.verify)
+app.command("gc")(_mend.gc)
+app.command("replay")(_mend.replay)
 app.add_typer(_catalog.app, name="catalog")
 app.add_typer(_pipeline.app, name="pipeline")
 app.command("operators")(_operators.operators)

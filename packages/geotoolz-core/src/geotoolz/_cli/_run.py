@@ -43,6 +43,12 @@ StaleOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try scenes again that failed, although nothing has changed.")
 ]
+TilesOption = Annotated[
+    list[str] | None, typer.Option("--tile", metavar="ID", help="Only this scene; may be repeated.")
+]
+FailedOption = Annotated[
+    bool, typer.Option("--only-failed", help="Only scenes whose last attempt failed, whatever the reason.")
+]
 
 
 def run(
@@ -77,6 +83,8 @@ def run(
     limit: LimitOption = None,
     stale_on: StaleOption = None,
     retry_failed: RetryOption = False,
+    tiles: TilesOption = None,
+    only_failed: FailedOption = False,
     sign: SignOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: JsonOption = False,
@@ -112,6 +120,8 @@ def run(
         timeout=timeout,
         stale_on=stale_on or (),
         retry_failed=retry_failed,
+        tiles=tiles or None,
+        only_failed=only_failed,
         read={"aoi": area, "resolution": res, "sign": sign},
         progress="none" if quiet else "auto",
     )
@@ -181,6 +191,8 @@ def plan(
     limit: LimitOption = None,
     stale_on: StaleOption = None,
     retry_failed: RetryOption = False,
+    tiles: TilesOption = None,
+    only_failed: FailedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a run would do, scene by scene, and why; nothing is read or written."""
@@ -203,6 +215,8 @@ def plan(
         limit=limit,
         stale_on=stale_on or (),
         retry_failed=retry_failed,
+        tiles=tiles or None,
+        only_failed=only_failed,
         read={"aoi": area, "resolution": res},
     )
     planned = job.plan()

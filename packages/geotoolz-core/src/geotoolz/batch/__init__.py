@@ -17,10 +17,11 @@ from ._pipeline import CatalogPipeline
 from ._plan import BatchPlan, PlannedTile, TileState
 from ._process import ProcessEngine
 from ._progress import JsonLinesProgress, NoProgress, Progress, RichProgress, get_progress
+from ._replay_tile import TileReplay
 from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
 from ._task import TileResult, TileTask, run_tile
-from ._verify import verify
+from ._verify import remove_orphans, verify
 
 __all__ = [
     "Attempt",
@@ -48,6 +49,7 @@ __all__ = [
     "RichProgress",
     "Stamp",
     "StopReason",
+    "TileReplay",
     "TileResult",
     "TileRow",
     "TileState",
@@ -59,6 +61,7 @@ __all__ = [
     "get_engine",
     "get_progress",
     "is_running",
+    "remove_orphans",
     "replay",
     "run_tile",
     "runs",

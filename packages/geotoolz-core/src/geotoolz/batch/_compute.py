@@ -52,6 +52,8 @@ class Made:
         Results of Reduce steps by path.
     valid_share : mapping
     masked_share : float or None
+    files : tuple of str
+        The files that pixels were read from.
     """
 
     tile: xr.Dataset
@@ -61,6 +63,7 @@ class Made:
     statistics: Mapping[str, Any]
     valid_share: Mapping[str, float]
     masked_share: float | None
+    files: tuple[str, ...] = ()
 
     def write(self, out: Path, staged: Path) -> dict[str, tuple[str, ...]]:
         """Let the sink write below `staged`, in the tree that it asked for below `out`.
@@ -120,7 +123,7 @@ def compute_tile(op: Operator, task: TileTask, clock: Clock) -> Made:
     else:
         tile, statistics, masked = _whole(body, program, source, wanted, clock)
     valid = {name: valid_share(tile[name].variable) for name in wanted}
-    return Made(tile, wanted, created, sink, statistics, valid, masked)
+    return Made(tile, wanted, created, sink, statistics, valid, masked, source.files(program.inputs))
 
 
 def _whole(
@@ -155,7 +158,7 @@ def _opaque(body: Operator, sink: Sink, task: TileTask, clock: Clock) -> Made:
     wanted = wanted_by(sink, created, present)
     sink.check_tile(TileSpec.of(made), created)
     valid = {name: valid_share(made[name].variable) for name in wanted}
-    return Made(made, wanted, created, sink, {}, valid, None)
+    return Made(made, wanted, created, sink, {}, valid, None, source.files(source.spec.variables))
 
 
 def _streams(source: OpenedTile, program: Program) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from geotoolz.core._provenance import code_versions, inputs_told
 
 from ._assets import EXTENSIONS, asset_extensions, assets_of, thumbnail
 from ._commit import OutputFile
@@ -23,20 +22,6 @@ __all__ = ["build_item", "code_versions"]
 
 _STAC = "1.1.0"
 _OUTLINE_POINTS = 4
-_DISTRIBUTIONS = (
-    "geotoolz-core",
-    "geotoolz-cloud",
-    "geotoolz-indices",
-    "geotoolz-learn",
-    "geotoolz-patch",
-    "geotoolz-qc",
-    "geotoolz-nextgen",
-    "numpy",
-    "xarray",
-    "rasterio",
-    "odc-geo",
-    "numba",
-)
 #: attributes of a tile that are STAC properties by another name
 _PROPERTIES = {
     "platform": "platform",
@@ -45,18 +30,6 @@ _PROPERTIES = {
     "sun_azimuth": "view:sun_azimuth",
     "sun_elevation": "view:sun_elevation",
 }
-
-
-@lru_cache(maxsize=1)
-def code_versions() -> dict[str, str]:
-    """Return the versions that an output is recorded with."""
-    found = {"python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def build_item(
@@ -71,6 +44,8 @@ def build_item(
     source: str,
     bands: Mapping[str, Sequence[str]] | None = None,
     pipeline: Operator | None = None,
+    read: Mapping[str, Any] | None = None,
+    files_read: Sequence[str] = (),
     picture: str = "",
     collection: str = "",
 ) -> dict[str, Any]:
@@ -93,6 +68,10 @@ def build_item(
         Path of a file to the variables that lie in it.
     pipeline : Operator, optional
         Without its sink; becomes ``processing:expression`` and ``processing:lineage``.
+    read : mapping, optional
+        How the source was read.
+    files_read : sequence of str
+        The files that pixels were read from; their hashes are told.
     picture : str, optional
         Href of the tile's small picture.
     collection : str, optional
@@ -112,6 +91,10 @@ def build_item(
     properties["geotoolz:task_key"] = key
     properties["geotoolz:config_hash"] = config_hash
     properties["geotoolz:inputs"] = [[stamp.path, stamp.size, stamp.mark] for stamp in stamps]
+    if files_read:
+        properties["geotoolz:input_hashes"] = inputs_told(files_read)
+    if read:
+        properties["geotoolz:read"] = dict(read)
     properties.update((f"geotoolz:{name}", value) for name, value in facts.items())
     assets = assets_of(files, bands or {}, TileSpec.of(tile).variables if bands else {}, pixel)
     if picture:

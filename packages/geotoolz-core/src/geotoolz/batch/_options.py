@@ -47,3 +47,13 @@ def check_stale_on(value: str | Sequence[str]) -> tuple[str, ...]:
         if wish not in ("code", "environment"):
             raise ParameterError(f"stale_on={wish!r}", expected="'code' or 'environment'")
     return wishes
+
+
+def check_tiles(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    from geotoolz.core._errors import ParameterError
+
+    if value is None:
+        return None
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value) or not value:
+        raise ParameterError(f"tiles={value!r}", expected="ids of tiles, one or more")
+    return tuple(value)

@@ -18,13 +18,13 @@ from ._journal import Journal, replay
 from ._layout import Layout
 from ._lease import Lease
 from ._limit import FailureLimit
-from ._options import check_on_error, check_positive, check_shard, check_stale_on
+from ._options import check_on_error, check_positive, check_shard, check_stale_on, check_tiles
 from ._plan import BatchPlan, PlannedTile, State, TileState, scan
 from ._preflight import bind_output, refuse_collisions
 from ._progress import Progress, ProgressChoice
 from ._report import BatchReport, TileRow
 from ._retry import RetryPolicy
-from ._rows import TileSource, in_shard, tile_sources
+from ._rows import TileSource, in_shard, only, tile_sources
 from ._sinks import split
 from ._source import plain_read
 from ._task import TileTask
@@ -32,6 +32,8 @@ from ._work import Work, row_of_plan
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
+
+    from ._replay_tile import TileReplay
 
 __all__ = ["CatalogPipeline"]
 
@@ -76,6 +78,10 @@ class CatalogPipeline:
         well.
     retry_failed : bool
         Try quarantined tiles again although nothing has changed.
+    tiles : sequence of str, optional
+        Only these tiles of the catalog, by id.
+    only_failed : bool
+        Only tiles whose last attempt failed, quarantined ones too.
     read : mapping, optional
         Further arguments of `geotoolz.io.open_tile` (``resolution``, ``aoi``); part of the task key.
         The area may be anything that `geotoolz.io.Area.of` takes, and the id of a row of the catalog.
@@ -120,6 +126,8 @@ class CatalogPipeline:
         retries: RetryPolicy | None = None,
         stale_on: str | Sequence[str] = (),
         retry_failed: bool = False,
+        tiles: Sequence[str] | None = None,
+        only_failed: bool = False,
         read: Mapping[str, Any] | None = None,
         quicklook: bool = True,
         progress: ProgressChoice | Progress | None = "auto",
@@ -135,6 +143,8 @@ class CatalogPipeline:
         self.retries = retries or RetryPolicy()
         self.stale_on = check_stale_on(stale_on)
         self.retry_failed = retry_failed
+        self.tiles = check_tiles(tiles)
+        self.only_failed = only_failed
         self.read = plain_read(read, catalog)
         _refuse_homeless(self.read.get("sign"), self.engine)
         self.quicklook = quicklook
@@ -188,11 +198,43 @@ class CatalogPipeline:
                 expected="one row per tile",
                 fix="rename rows: outputs and journal go by the id",
             )
-        mine = [source for source in sources if in_shard(source.tile_id, self.shard)][: self.limit]
+        chosen = only(sources, self.tiles)
+        mine = [source for source in chosen if in_shard(source.tile_id, self.shard)][: self.limit]
         tiles = list(self._judged(state, mine))
         refuse_collisions(self.op, self.out, tiles)
         tiles.extend(state.orphans(ids))
-        return BatchPlan(self.out, tuple(tiles), self.retry_failed)
+        return BatchPlan(self.out, tuple(tiles), self.retry_failed, self.only_failed)
+
+    def replay(self, tile_id: str) -> TileReplay:
+        """Make one tile again in this process, beside what was written of it, and change nothing.
+
+        Its error comes as it was raised, so a debugger stops at the step. What stands in the output folder
+        stays as it is, the journal and the tile's log too.
+
+        Parameters
+        ----------
+        tile_id : str
+
+        Returns
+        -------
+        TileReplay
+            The tile, and for every file whether it is byte for byte what stands in the output folder.
+
+        Raises
+        ------
+        ParameterError
+            If the catalog has no such tile.
+        GeotoolzError
+            What the tile fails with.
+        """
+        from ._replay_tile import replay_task
+
+        state = State(self._layout, replay(self._layout.private), scan(self._layout), self.stale_on)
+        (planned,) = self._judged(state, only(list(tile_sources(self.catalog)), (tile_id,)))
+        if planned.task is None:
+            raise TypeError("a tile of the catalog has a task")
+        written = {str(entry[0]): str(entry[2]) for entry in planned.record.get("out", ())}
+        return replay_task(planned.task, written)
 
     def run(self) -> BatchReport:
         """Do what the plan says.

@@ -64,11 +64,14 @@ class BatchPlan:
         In the catalog's order, orphans last.
     retry_failed : bool
         Whether quarantined tiles are tried again.
+    only_failed : bool
+        Whether nothing but tiles whose last attempt failed is made.
     """
 
     out: Path
     tiles: tuple[PlannedTile, ...]
     retry_failed: bool = False
+    only_failed: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,6 +82,8 @@ class BatchPlan:
     @property
     def todo(self) -> tuple[PlannedTile, ...]:
         """The tiles that a run would make."""
+        if self.only_failed:
+            return tuple(tile for tile in self.tiles if tile.task and tile.record.get("ev") == "failed")
         wanted = {TileState.NEW, TileState.STALE, TileState.PARTIAL}
         if self.retry_failed:
             wanted.add(TileState.QUARANTINED)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TileSource", "in_shard", "tile_sources"]
+__all__ = ["TileSource", "in_shard", "only", "tile_sources"]
 
 #: columns of a catalog that are facts of the tile itself
 _FACTS = (
@@ -184,3 +184,26 @@ def in_shard(tile_id: str, shard: tuple[int, int] | None) -> bool:
         return True
     digest = hashlib.blake2b(tile_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") % shard[1] == shard[0] - 1
+
+
+def only(sources: list[TileSource], tile_ids: tuple[str, ...] | None) -> list[TileSource]:
+    """Return the tiles of these ids, in the catalog's order; all of them for None.
+
+    Raises
+    ------
+    ParameterError
+        Naming an id that the catalog does not have.
+    """
+    from geotoolz.core._errors import ParameterError, nearest
+
+    if tile_ids is None:
+        return sources
+    known = [source.tile_id for source in sources]
+    for name in tile_ids:
+        if name not in known:
+            raise ParameterError(
+                f"the catalog has no tile {name!r}{nearest(name, known)}",
+                expected=f"one of its {len(known)} ids",
+                fix="`geotoolz plan` lists them",
+            )
+    return [source for source in sources if source.tile_id in tile_ids]

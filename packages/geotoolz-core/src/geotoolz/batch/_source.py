@@ -30,6 +30,9 @@ class OpenedTile(Protocol):
     def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
         """Read a window of one variable."""
 
+    def files(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the files that hold variables, as far as that is known."""
+
 
 def plain_read(read: Mapping[str, Any] | None, catalog: Any) -> dict[str, Any]:
     """Return the arguments of `open_tile` as JSON types that travel in a task; None is left out.
@@ -119,6 +122,13 @@ class _Scene:
         array: np.ndarray[Any, Any] = self._reader.arrays([name], rows, cols)[name]
         return array
 
+    def files(self, names: Iterable[str]) -> tuple[str, ...]:
+        from geotoolz.io import SceneReader
+
+        if not isinstance(self._reader, SceneReader):
+            return tuple(self._reader.inputs)
+        return self._reader.files_of(names)
+
 
 class _Loaded:
     """A tile that had to be read to be described."""
@@ -138,3 +148,6 @@ class _Loaded:
     def window(self, name: str, rows: slice, cols: slice) -> np.ndarray[Any, Any]:
         values: np.ndarray[Any, Any] = self._tile[name].values[..., rows, cols]
         return values
+
+    def files(self, names: Iterable[str]) -> tuple[str, ...]:
+        return ()

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geotoolz.core._provenance import made_by
 from geotoolz.core._reduce import QC_FAILED
 
 from ._commit import OutputFile, commit, staging_folder, typed, write_atomic
@@ -136,12 +137,13 @@ def run_tile(task: TileTask) -> TileResult:
 def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     from ._compute import compute_tile
 
-    clock = _Clock()
-    made = compute_tile(_pipeline(task.pipeline), task, clock)
+    clock = TileClock()
+    made = compute_tile(pipeline_of(task.pipeline), task, clock)
     statistics = _json_able(made.statistics)
     facts = _facts(made, statistics, log)
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
-        with typed(layout.out):
+        told = made_by(pipeline_of(task.pipeline), source=task.source, read=dict(task.read), files=made.files)
+        with typed(layout.out), told:
             bands = made.write(layout.out, staged)
         picture = layout.quicklook(task.tile_id)
         drawn = task.quicklook and _draw(made.tile, made.names, picture)
@@ -160,7 +162,9 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
                 facts=facts,
                 source=task.source if isinstance(task.source, str) else "",
                 bands=bands,
-                pipeline=split(_pipeline(task.pipeline))[0],
+                pipeline=split(pipeline_of(task.pipeline))[0],
+                read=dict(task.read),
+                files_read=made.files,
                 picture=f"../{picture.relative_to(layout.out).as_posix()}" if drawn else "",
                 collection=layout.collection_id,
             ),
@@ -193,7 +197,7 @@ def _facts(made: Made, statistics: Mapping[str, Any], log: TileLog) -> dict[str,
     return {name: value for name, value in facts.items() if value} | {"warnings": log.warnings}
 
 
-class _Clock:
+class TileClock:
     """Seconds by name."""
 
     def __init__(self) -> None:
@@ -209,7 +213,7 @@ class _Clock:
 
 
 @lru_cache(maxsize=8)
-def _pipeline(text: str) -> Operator:
+def pipeline_of(text: str) -> Operator:
     """Load a pipeline once per worker, not once per tile."""
     from geotoolz.core import load
 

@@ -1,4 +1,4 @@
-"""Looking at every output again, byte by byte."""
+"""Looking at every output again, byte by byte; taking away what is damaged, and what no tile owns."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ._journal import replay
 from ._layout import Layout
-from ._plan import record_of_item, scan
+from ._lease import Lease
+from ._plan import BatchPlan, TileState, record_of_item, scan
 
-__all__ = ["verify"]
+__all__ = ["remove_orphans", "verify"]
 
 
-def verify(out: str | Path) -> dict[str, str]:
+def verify(out: str | Path, *, heal: bool = False) -> dict[str, str]:
     """Compare every finished tile's files with the checksums they were written with.
 
     A plan compares sizes, which costs milliseconds; this reads every byte.
@@ -22,6 +23,8 @@ def verify(out: str | Path) -> dict[str, str]:
     ----------
     out : path
         The output folder of a run.
+    heal : bool
+        Delete damaged files: their tiles are partial then, and the next run makes them again.
 
     Returns
     -------
@@ -31,19 +34,69 @@ def verify(out: str | Path) -> dict[str, str]:
     Raises
     ------
     BatchError
-        If the folder holds no run.
+        If the folder holds no run, or one is under way that is to be healed.
     """
-    from geotoolz.core._errors import BatchError
-
-    layout = Layout(Path(out))
-    if not layout.private.is_dir() and not layout.items.is_dir():
-        raise BatchError(f"{str(out)!r} holds no run", expected="the output folder of a run")
+    layout = _run_of(out)
     found: dict[str, str] = {}
     for path, size, sha256 in _written(layout):
         problem = _problem(layout.out / path, size, sha256)
         if problem:
             found[path] = problem
+    if heal and found:
+        layout.make()
+        with Lease(layout, None):
+            for path in found:
+                (layout.out / path).unlink(missing_ok=True)
     return found
+
+
+def remove_orphans(plan: BatchPlan) -> tuple[str, ...]:
+    """Delete what a run wrote for tiles that the catalog does not have any more.
+
+    Only files that an item or the journal names are deleted, and only as they were written: one that has
+    another size since is somebody's work, and stays.
+
+    Parameters
+    ----------
+    plan : BatchPlan
+        Of the whole catalog: with ``tiles=``, ``limit=`` or ``shard=`` the others are no orphans either.
+
+    Returns
+    -------
+    tuple of str
+        What was deleted, as paths below the output folder.
+
+    Raises
+    ------
+    BatchError
+        If a run is under way.
+    """
+    layout, gone = Layout(plan.out), []
+    orphans = [tile for tile in plan.tiles if tile.state is TileState.ORPHAN]
+    kept = {entry[0] for tile in plan.tiles if tile not in orphans for entry in tile.record.get("out", ())}
+    layout.make()
+    with Lease(layout, None):
+        for tile in orphans:
+            record = tile.record or record_of_item(layout, tile.tile_id)
+            for name, size, *_ in record.get("out", ()):
+                path = layout.out / str(name)
+                if name not in kept and path.is_file() and path.stat().st_size == int(size):
+                    path.unlink()
+                    gone.append(str(name))
+            if record:
+                layout.item(tile.tile_id).unlink(missing_ok=True)
+                layout.quicklook(tile.tile_id).unlink(missing_ok=True)
+                gone.append(f"items/{layout.item(tile.tile_id).name}")
+    return tuple(gone)
+
+
+def _run_of(out: str | Path) -> Layout:
+    from geotoolz.core._errors import BatchError
+
+    layout = Layout(Path(out))
+    if not layout.private.is_dir() and not layout.items.is_dir():
+        raise BatchError(f"{str(out)!r} holds no run", expected="the output folder of a run")
+    return layout
 
 
 def _written(layout: Layout) -> Iterator[tuple[str, int, str]]:

@@ -18,6 +18,7 @@ from geotoolz.core._execute import Array, Fetch, Job, native, run_window
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
 from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
+from geotoolz.core._provenance import made_by, origin_of
 from geotoolz.core._reduce import Assertion
 from geotoolz.core._replay import Replay
 from geotoolz.core._scratch import Scratch
@@ -164,7 +165,8 @@ def run_detailed(
     paths: list[str] = []
     if write:
         for _, sink in program.sinks:
-            paths.extend(sink.write(next(iter(built.values())), created=program.created))
+            with made_by(op, **origin_of(program, sink, _named(program, tiles))):
+                paths.extend(sink.write(next(iter(built.values())), created=program.created))
     return RunResult(built, program, statistics, tuple(paths))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core._specs import TileSpec
@@ -95,6 +96,10 @@ def open_tile(
     """
     reader = open_scene(source, bands, aoi, resolution, raw, offset=offset, geobox=geobox, sign=sign)
     ds = reader.read()
+    if isinstance(source, str | os.PathLike):
+        options = {"bands": bands, "aoi": aoi, "resolution": resolution, "raw": raw or None, "offset": offset}
+        read = {name: value for name, value in options.items() if value is not None}
+        ds.encoding.update(source=os.fspath(source), read=read)
     if not raw:
         name_suspicious(ds, reader.origin)
     return ds

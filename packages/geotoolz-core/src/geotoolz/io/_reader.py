@@ -73,6 +73,10 @@ class SceneReader(OpenScene):
         """The files that are read, for fingerprints."""
         return tuple(dict.fromkeys(band.source.path for band in self._bands.values()))
 
+    def files_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the files that some variables are read from."""
+        return tuple(dict.fromkeys(band.source.path for band in self._chosen(names)))
+
     def arrays(
         self, names: Iterable[str] | None = None, rows: slice = _WHOLE, cols: slice = _WHOLE
     ) -> dict[str, Array]:
@@ -110,13 +114,16 @@ class SceneReader(OpenScene):
         """
         part = self._target.cut(rows, cols)
         chosen = self._chosen(names)
-        return tile_from_arrays(
+        tile = tile_from_arrays(
             values_together(chosen, part),
             part.geobox,
             attrs=self.spec.attrs,
             var_attrs={band.name: band.spec.attrs for band in chosen},
             nodata={band.name: band.spec.nodata for band in chosen},
         )
+        for band in chosen:  # as xarray says it: drivers tell it to the files that they write
+            tile.variables[band.name].encoding["source"] = band.source.path
+        return tile
 
     def _chosen(self, names: Iterable[str] | None) -> list[Band]:
         if names is None:

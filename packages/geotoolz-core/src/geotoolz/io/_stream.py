@@ -10,6 +10,7 @@ from typing import Any
 
 from geotoolz.core import Operator, Sink
 from geotoolz.core._memory import Watch, give_back
+from geotoolz.core._provenance import made_by
 from geotoolz.core._stream import Clock
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._stream_plan import READ_CACHE, StreamPlan
@@ -170,7 +171,12 @@ def run_planned(made: Stream, plan: StreamPlan, progress: Progress | None) -> St
             with made.end:
                 statistics = made.windows(plan, clock, progress)
                 give_back()
-                with clock.time("encode"), block_cache(made.end.cache or READ_CACHE):
+                origin, files = os.fspath(made.origin), made.source.files
+                with (
+                    clock.time("encode"),
+                    block_cache(made.end.cache or READ_CACHE),
+                    made_by(made.op, source=origin, read=made.read, files=files),
+                ):
                     made.end.finish(plan.threads)
                 made.source.check_unchanged()
                 paths = made.end.publish()

@@ -76,6 +76,8 @@ class Stream:
         read: Mapping[str, Any],
     ) -> None:
         refuse_opaque(op)
+        self.op, self.origin = op, source if isinstance(source, str | os.PathLike) else ""
+        self.read = dict(read)
         readers = _readers(source, read)
         spec = {name: reader.spec for name, reader in readers.items()}
         asked = None if outputs is None else (outputs,) if isinstance(outputs, str) else tuple(outputs)

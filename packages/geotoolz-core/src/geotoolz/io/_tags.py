@@ -13,6 +13,9 @@ from geotoolz.core._errors import ParameterError
 
 ATTRS_TAG = "GEOTOOLZ_ATTRS"
 DTYPE_TAG = "GEOTOOLZ_DTYPE"
+PROVENANCE_TAG = (
+    "GEOTOOLZ_PROVENANCE"  # how the file came to be: pipeline, its hash, versions, inputs, as JSON
+)
 MOSAIC_TAG = "GEOTOOLZ_MOSAIC_OF"  # the files that a mosaic was copied from, relative to it: a JSON list
 _ARRAY = "__array__"
 _FLOAT = "__float__"

@@ -12,9 +12,10 @@ import numpy as np
 
 from geotoolz.core._errors import TileError
 from geotoolz.core._extent import Extent
+from geotoolz.core._provenance import provenance
 from geotoolz.io._legend_xml import legend_xml
 from geotoolz.io._staging import Staging
-from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, encode_attrs
+from geotoolz.io._tags import ATTRS_TAG, DTYPE_TAG, PROVENANCE_TAG, encode_attrs
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -107,7 +108,8 @@ def vrt_of(layers: Sequence[Layer], geobox: GeoBox, attrs: Mapping[str, Any]) ->
         code = geobox.crs.epsg
         parts.append(f"<SRS>{escape(f'EPSG:{code}' if code else geobox.crs.to_wkt())}</SRS>")
     parts.append(f"<GeoTransform>{transform}</GeoTransform>")
-    parts.append(metadata_xml({**readable(attrs), ATTRS_TAG: encode_attrs(attrs, "the tile")}))
+    told = {PROVENANCE_TAG: text} if (text := provenance()) else {}
+    parts.append(metadata_xml({**readable(attrs), ATTRS_TAG: encode_attrs(attrs, "the tile"), **told}))
     parts += [_band(layer, number, len(layers) == 1) for number, layer in enumerate(layers, start=1)]
     return "".join([*parts, "</VRTDataset>"])
 

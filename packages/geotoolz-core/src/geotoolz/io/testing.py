@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geotoolz.core import Operator, run_detailed
+from geotoolz.core._provenance import made_by, origin_of
 from geotoolz.core.testing import LawBrokenError
 from geotoolz.core.testing._law import cuts
 from geotoolz.io._reader import open_scene
@@ -85,9 +86,11 @@ def _sink(folder: Path, form: str, outputs: tuple[str, ...] | None) -> WriteCOG 
 
 def _whole(op: Operator, reader: OpenScene, sink: WriteCOG | WriteZarr) -> tuple[str, ...]:
     """Write what the sink makes of the whole tile in memory."""
-    result = run_detailed(op, reader.read())
+    whole = reader.read()
+    result = run_detailed(op, whole)
     tile = next(iter(result.tiles.values()))
-    return sink.write(tile, created=result.program.created)
+    with made_by(op, **origin_of(result.program, sink, {"": whole})):  # as every driver does
+        return sink.write(tile, created=result.program.created)
 
 
 def _compare(wanted: tuple[str, ...], got: tuple[str, ...], what: str) -> None:

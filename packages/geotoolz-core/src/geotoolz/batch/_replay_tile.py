@@ -1,0 +1,89 @@
+"""One tile again, in this process: to look into an error, or to see that it still gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from geotoolz.core._provenance import made_by
+
+from ._task import TileClock, TileTask, pipeline_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["TileReplay", "replay_task"]
+
+Verdict = Literal["same", "other", "new"]
+
+
+@dataclass(frozen=True)
+class TileReplay:
+    """What a tile gives now, beside what stands in the output folder.
+
+    Attributes
+    ----------
+    tile_id : str
+    tile : xarray.Dataset
+        The pipeline's result.
+    seconds : mapping
+        Time per stage: describe, read, run, write.
+    files : mapping of str to str
+        Path below the output folder to ``"same"`` (byte for byte what was written), ``"other"``, or
+        ``"new"`` where nothing was written before.
+    """
+
+    tile_id: str
+    tile: xr.Dataset
+    seconds: Mapping[str, float]
+    files: Mapping[str, Verdict]
+
+    @property
+    def same(self) -> bool:
+        """Whether every file is byte for byte what stands in the output folder."""
+        return all(verdict == "same" for verdict in self.files.values())
+
+
+def replay_task(task: TileTask, written: Mapping[str, str]) -> TileReplay:
+    """Read, run and write a tile once more into a folder that goes away.
+
+    Parameters
+    ----------
+    task : TileTask
+    written : mapping of str to str
+        Path below the output folder to the SHA-256 that it was written with.
+
+    Returns
+    -------
+    TileReplay
+
+    Raises
+    ------
+    GeotoolzError
+        What the tile fails with; nothing stands between the caller (or a debugger) and the step.
+    """
+    from ._compute import compute_tile
+
+    op, out, timed = pipeline_of(task.pipeline), Path(task.out), TileClock()
+    made = compute_tile(op, task, timed)
+    with tempfile.TemporaryDirectory(prefix="geotoolz-replay-") as name:
+        staged = Path(name)
+        told = made_by(op, source=task.source, read=dict(task.read), files=made.files)
+        with timed.time("write"), told:
+            made.write(out, staged)
+        files = {
+            path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()
+        }
+        verdicts = {name: _verdict(path, written.get(name)) for name, path in files.items()}
+    return TileReplay(task.tile_id, made.tile, dict(timed.seconds), verdicts)
+
+
+def _verdict(path: Path, sha256: str | None) -> Verdict:
+    if sha256 is None:
+        return "new"
+    with path.open("rb") as file:
+        return "same" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "other"
