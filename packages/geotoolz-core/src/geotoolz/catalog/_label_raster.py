@@ -67,12 +67,33 @@ def raster_legend(src: Any, path: str, classes: Classes | None, fill: int | None
         )
     if classes is not None:
         return _named(classes, fill, path)
+    told = _told_classes(path)
+    if told:
+        return _named(told, fill if fill is not None else _fill_of(src, told), path)
     # reading the file to find its values would cost a pass, and differ between files
     wide = kind.itemsize > 1
     largest = 65535 if wide else 255
     if fill is None:
         fill = int(src.nodata) if src.nodata is not None and 0 <= src.nodata <= largest else largest
     return Legend((), (), fill, wide)
+
+
+def _told_classes(path: str) -> dict[str, int | None]:
+    """Return the classes that the file itself names (``flag_values``, ``flag_meanings``); none for most."""
+    from geotoolz.io import describe
+
+    attrs = next(iter(describe(path, raw=True).variables.values())).attrs
+    values, meanings = attrs.get("flag_values"), attrs.get("flag_meanings")
+    if values is None or not isinstance(meanings, str):
+        return {}
+    names, codes = meanings.split(), np.atleast_1d(np.asarray(values))
+    return dict(zip(names, map(int, codes), strict=True)) if len(names) == codes.size else {}
+
+
+def _fill_of(src: Any, classes: Classes) -> int | None:
+    """Return the file's no-data value where it can mark pixels without a label."""
+    nodata = src.nodata
+    return None if nodata is None or nodata in classes.values() or not 0 <= nodata <= 65535 else int(nodata)
 
 
 def _named(classes: Classes, fill: int | None, path: str) -> Legend:

@@ -20,8 +20,12 @@ _A = -0.5  # Keys' parameter: Catmull-Rom, exact to third order
 
 @compiled
 def interpolate(nodes: Any, step: int, k0: int, l0: int, v0: int, u0: int, shift: float, out: Any) -> None:
-    """Fill `out` with values between the nodes of a control lattice, cell by cell."""
+    """Fill `out` with values between the nodes of a control lattice, cell by cell.
+
+    `step` is a power of two: multiplying by its inverse gives the bits of the division.
+    """
     height, width = out.shape
+    part = 1.0 / step
     across = nodes.shape[1]
     line = np.empty(across, np.float64)
     for i in range(height):
@@ -29,11 +33,15 @@ def interpolate(nodes: Any, step: int, k0: int, l0: int, v0: int, u0: int, shift
         t = (v0 + i - k * step + shift) / step
         for n in range(across):
             line[n] = nodes[k - k0, n] + (nodes[k - k0 + 1, n] - nodes[k - k0, n]) * t
-        for j in range(width):
+        j = 0
+        while j < width:  # cells, so that the loop inside has nothing to look up
             cell = (u0 + j) // step
-            s = (u0 + j - cell * step + shift) / step
-            left = line[cell - l0]
-            out[i, j] = left + (line[cell - l0 + 1] - left) * s
+            end = min(width, (cell + 1) * step - u0)
+            left, first = line[cell - l0], u0 - cell * step
+            rise = line[cell - l0 + 1] - left
+            for m in range(j, end):
+                out[i, m] = left + rise * ((first + m + shift) * part)
+            j = end
 
 
 @compiled

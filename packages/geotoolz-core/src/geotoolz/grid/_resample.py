@@ -68,5 +68,6 @@ class Resample(Regrid):
             ratio = (size / math.hypot(a.b, a.e), size / math.hypot(a.a, a.d))
         target = resized(source, ratio)
         what = f"resolution={self.resolution}, factor={self.factor}"
-        require_sensible(tile, target, what, fits=max(ratio) <= max(tile.shape))
+        fits = self.factor is not None or max(ratio) <= max(tile.shape)  # a factor has no units to mistake
+        require_sensible(tile, target, what, fits=fits)
         return warp_within(tile, source, target)

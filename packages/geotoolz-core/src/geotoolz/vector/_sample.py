@@ -68,7 +68,8 @@ def sample_training(
     pandas.DataFrame
         One row per pixel and scene: a column per feature, ``label``, ``group`` (the index of the polygon or
         point: what cross-validation must not tear apart), ``tile_id``, ``x``, ``y`` (the pixel's centre) and
-        ``crs``. A pixel in several polygons belongs to the last of them.
+        ``crs``. A pixel in several polygons belongs to the last of them. ``attrs["quantities"]`` says what
+        the features hold (digital numbers, reflectance, …), where all scenes say the same.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def sample_training(
     _require_label(frame, label)
     wanted = [bands] if isinstance(bands, str) else None if bands is None else list(bands)
     many = is_catalog(source)
-    tables = []
+    tables, held = [], []
     for tile in open_tiles(source, area_of(frame), wanted if op is None else None, read):
         view = View(tile, op, wanted, True, "sample_training")
         _require_free(label, view.names)
@@ -106,11 +107,15 @@ def sample_training(
         found = _under_points(view, shapes) if points else _in_polygons(view, frame, shapes, all_touched)
         if found is not None:
             tables.append(_table(view, frame, label, *found))
+            held.append({name: view.spec.variables[name].quantity for name in view.names})
         elif not many:
             raise nowhere_near(frame, view.geobox, "samples")
     if not tables and many:
         raise nowhere_in(frame, source, "samples")
-    return _joined(tables, dropna)
+    table = _joined(tables, dropna)
+    said = {name: {one.get(name) for one in held} for name in held[0]}
+    table.attrs["quantities"] = {n: q for n, (q, *more) in said.items() if q is not None and not more}
+    return table
 
 
 def _samples(value: Any, layer: str | None) -> tuple[gpd.GeoDataFrame, bool]:

@@ -58,7 +58,7 @@ def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
         Write NaN where a feature is missing; otherwise none may be.
     """
     if not blank and len({values.dtype for values, _ in planes}) == 1:
-        take_rows(tuple(values for values, _ in planes), index, out)
+        take_rows(tuple(_held(values) for values, _ in planes), index, out)
         return
     for first in range(0, index.size, _ROWS):
         mine = index[first : first + _ROWS]
@@ -72,6 +72,13 @@ def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
             with np.errstate(over="ignore"):
                 part[:, number] = taken
             part[gone, number] = np.nan
+
+
+def _held(values: Array) -> Array:
+    """Return pixels in the one way that the compiler needs of all planes: contiguous, not to be written to."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
 
 
 def gather(planes: Planes, dtype: np.dtype[Any]) -> tuple[Array, Array]:

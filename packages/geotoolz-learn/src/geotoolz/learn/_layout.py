@@ -113,7 +113,7 @@ def find_layout(
     TileError
         If a variable cannot be a feature, or has another number of planes.
     """
-    names = _default(tile) if wanted is None else tuple(wanted)
+    names = default_features(tile) if wanted is None else tuple(wanted)
     if not names:
         raise TileError(f"{needed_by} finds no feature in the tile", expected="at least one measurement")
     columns: list[Column] = []
@@ -141,7 +141,8 @@ def feature_dtype(tile: TileSpec, layout: Layout) -> np.dtype[Any]:
     return np.result_type(np.float32, *(tile.variables[name].dtype for name in layout.variables))
 
 
-def _default(tile: TileSpec) -> tuple[str, ...]:
+def default_features(tile: TileSpec) -> tuple[str, ...]:
+    """Return a tile's measurements: numbers on its grid that are no flags."""
     return tuple(
         name
         for name, spec in tile.variables.items()

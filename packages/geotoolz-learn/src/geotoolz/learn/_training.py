@@ -134,7 +134,7 @@ class TrainingRows:
     @classmethod
     def from_table(
         cls, table: pd.DataFrame, features: Sequence[str] | None = None, *, label: str = "label",
-        group: str | None = "group", weight: str | None = None,
+        group: str | None = "group", weight: str | None = None, quantities: Mapping[str, str] | None = None,
     ) -> TrainingRows:  # fmt: skip
         """Return the rows of a table, such as `geotoolz.vector.sample_training` gives.
 
@@ -151,6 +151,9 @@ class TrainingRows:
             Column with what cross-validation must not tear apart; None leaves it out.
         weight : str, optional
             Column with the weight of every row.
+        quantities : mapping of str to str, optional
+            What the features hold (``"dn"``, ``"surface_reflectance"``, …): a model that knows refuses tiles
+            that hold something else. By default what `sample_training` has noted in ``table.attrs``.
 
         Raises
         ------
@@ -169,6 +172,7 @@ class TrainingRows:
                 )
         if not len(table):
             raise TileError("the table has no row", expected="at least one pixel")
+        known: Mapping[str, str] = table.attrs.get("quantities", {}) if quantities is None else quantities
         return cls(
             X=_numbers(table, names),
             features=tuple(names),
@@ -177,6 +181,7 @@ class TrainingRows:
             weights=None if weight is None else table[weight].to_numpy(np.float64),
             targets=(label,),
             tile_ids=table["tile_id"].to_numpy() if "tile_id" in table.columns else None,
+            quantities={name: what for name, what in known.items() if name in names},
             **_places(table),
         )
 
@@ -210,8 +215,10 @@ def _numbers(table: pd.DataFrame, names: Sequence[str]) -> Array:
     for name in names:
         if table[name].dtype.kind not in "biuf":
             raise TileError(f"the feature {name!r} is {table[name].dtype}", expected="numbers")
-    kind = np.result_type(np.float32, *(np.dtype(str(table[name].dtype)) for name in names))
-    return np.ascontiguousarray(table[list(names)].to_numpy(kind))
+    # pandas' own whole numbers, which know of missing values, name the type of NumPy that they are made of
+    held = (getattr(table[name].dtype, "numpy_dtype", table[name].dtype) for name in names)
+    kind = np.result_type(np.float32, *held)
+    return np.ascontiguousarray(table[list(names)].to_numpy(kind, na_value=np.nan))
 
 
 def _places(table: pd.DataFrame) -> dict[str, Any]:
