@@ -16,9 +16,9 @@ is resampled (Croatia), and in the median pixel where zone 34 is interpolated on
 Run: uv run benchmarks/monthly_composite.py [--size N] [--dates N] [--repeat N] [--folder F] [--no-http];
 exits 1 where a claim does not hold. The simulated month has two scenes of N x N pixels per date, four bands
 and SCL, which meet at the border of the zones. Every run is a process of its own; both sides have made a
-small image before the clock starts, so imports and compiled kernels are warm. For scenes of 4000 pixels and more the
-memory claim counts the whole process; for smaller ones, where libraries are nearly all on both sides, what the
-work takes beyond them (decision 0018).
+small image before the clock starts, so imports and compiled kernels are warm. For scenes of 4000 pixels and
+more the memory claim counts the whole process; for smaller ones, where libraries are nearly all on both
+sides, what the work takes beyond them (decision 0018).
 """
 
 from __future__ import annotations

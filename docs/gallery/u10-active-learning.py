@@ -10,16 +10,20 @@
 # truth is the annotator that never tires.
 
 # %%
+import tempfile
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 import geotoolz as gz
+from geotoolz.core import from_function
 from geotoolz.core.testing import simulate_scene
 from geotoolz.indices import NDVI, NDWI
-from geotoolz.learn import PixelwiseProbabilities, TrainingRows, fit_rows
+from geotoolz.learn import ActiveSampler, PixelwiseProbabilities, TrainingRows, fit_rows
 from geotoolz.metrics import MeanScalar
 from geotoolz.patch import GridSampler, PatchGrid
+from geotoolz.radiometry import SelectBands
 
 about = {
     "shape": (512, 512),
@@ -89,6 +93,81 @@ print(
 )
 # >>> knows 7 of 10 classes; entropy 0.00 to 1.38
 # >>> chips with a class it has never seen: 60% of the 30 least sure, 7% of the 30 most sure
+
+# %% [markdown]
+# ## The same as a sampler
+#
+# `ActiveSampler` is the pattern in one object: a base sampler says where chips may lie, a pipeline that ends in a number
+# scores them, and the best of a whole catalog come back. It holds no more than it returns, leaves out what has labels
+# already, and gives equal chips for equal input. As the sampler of a `PatchGrid` it feeds everything that takes chips.
+
+# %%
+ref = model.save(f"{tempfile.mkdtemp()}/first.gtz")
+unsure_of = gz.Sequential(
+    [PixelwiseProbabilities(ref, classes=(), uncertainty="entropy"), MeanScalar("entropy")]
+)
+about_chips = {"base": GridSampler(32), "score_op": unsure_of, "k": 12}
+top = ActiveSampler(**about_chips)(pool, labelled=first)
+by_hand = [int(i) for i in ranked if i not in first][:12]
+print([chip.patch.index for chip in top[:4]], [f"{chip.score:.2f}" for chip in top[:4]])
+assert [chip.patch.index for chip in top] == by_hand
+# >>> [96, 80, 64, 89] ['1.38', '1.36', '1.32', '1.23']
+
+# %% [markdown]
+# ## Spread, not stacked
+#
+# The highest scores may all be of one kind. `mode="diverse"` takes the five times as many best, and of these the chips
+# that look least alike: k-centres on what `features` makes of them (here the spectra; a network's features do as well),
+# away from what is labelled.
+
+# %%
+looks = SelectBands(names)
+spread = ActiveSampler(**about_chips, mode="diverse", features=looks)(pool, labelled=first)
+
+
+def kinds(chosen):
+    """Return which classes cover most of the chosen chips."""
+    return {int(np.bincount(one.patch.tile.truth_class.values.ravel()).argmax()) for one in chosen}
+
+
+def nearest(chosen):
+    """Return the mean distance of each chip's spectrum to the most similar one."""
+    rows = np.array([[float(one.patch.tile[n].mean()) for n in names] for one in chosen])
+    rows = (rows - rows.mean(axis=0)) / pool[list(names)].to_array().std(("y", "x")).values
+    apart = np.linalg.norm(rows[:, None] - rows[None], axis=2) + np.diag(np.full(len(rows), np.inf))
+    return float(apart.min(axis=1).mean())
+
+
+print(
+    f"top: {len(kinds(top))} kinds, {nearest(top):.2f} apart; diverse: {len(kinds(spread))}, {nearest(spread):.2f}"
+)
+assert nearest(spread) > nearest(top)
+# >>> top: 6 kinds, 0.51 apart; diverse: 6, 0.92
+
+# %% [markdown]
+# ## Scoring less
+#
+# Scoring a large pool costs more than the labels. Two ways out, which work together: look at a random share of it
+# (`presample`), and let a cheap score choose who is shown to the dear one (`screen`; here the mean NDVI, in place of a
+# forest).
+
+# %%
+seen = []
+
+
+def counted(tile):
+    """Note that the forest was asked."""
+    seen.append(tile)
+    return tile
+
+
+dear = gz.Sequential([from_function(counted), unsure_of])
+cheap = gz.Sequential([NDVI(name="green_share"), MeanScalar("green_share")])
+few = ActiveSampler(GridSampler(32), dear, k=12, presample=0.5, screen=cheap, screen_keep=0.5)(pool)
+caught = len({one.patch.index for one in few} & {int(i) for i in ranked[:64]})
+print(f"{len(seen)} of {len(chips)} chips scored; {caught} of the 12 are among the 64 least sure")
+assert len(seen) == 64
+# >>> 64 of 256 chips scored; 12 of the 12 are among the 64 least sure
 
 # %% [markdown]
 # ## A learning curve

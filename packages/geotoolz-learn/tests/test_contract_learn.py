@@ -29,6 +29,11 @@ from geotoolz.learn import (
 )
 
 PARTS = {
+    "WritePolygons": "test_contract_segmentation.py",
+    "Postprocess": "test_contract_segmentation.py",
+    "ActiveSampler": "a sampler, no step; test_active.py",
+    "Ensemble": "test_torch_contract.py",
+    "ModelOp": "test_torch_contract.py",
     "AreaOfApplicability": "test_contract_spatial.py",
     "BlockID": "test_contract_spatial.py",
     "FromPixelMajor": "turns rows into a tile, no step; test_adapters.py",

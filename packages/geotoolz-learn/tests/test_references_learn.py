@@ -27,6 +27,11 @@ from geotoolz.learn import (
 )
 
 EXEMPT = {
+    "WritePolygons": "geotoolz.vector.vectorize computes it; test_postprocess_objects.py",
+    "Postprocess": "test_contract_segmentation.py",
+    "ActiveSampler": "chooses chips, computes nothing; test_active.py",
+    "Ensemble": "test_torch_contract.py",
+    "ModelOp": "test_torch_contract.py",
     "AreaOfApplicability": "test_contract_spatial.py",
     "BlockID": "test_contract_spatial.py",
     "FromPixelMajor": "moves rows, computes nothing",

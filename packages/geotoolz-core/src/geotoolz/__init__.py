@@ -36,6 +36,9 @@ _MODULES = {
     "augment": "geotoolz-patch",
     "qc": "geotoolz-qc",
     "metrics": "geotoolz-qc",
+    "repro": "geotoolz-repro",
+    "diff": "geotoolz-repro",
+    "serve": "geotoolz-serve",
 }
 
 # The most used names, and the module that has them.
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     import geotoolz.cloud as cloud
     import geotoolz.core as core
     import geotoolz.correction as correction
+    import geotoolz.diff as diff
     import geotoolz.fusion as fusion
     import geotoolz.grid as grid
     import geotoolz.hyperspectral as hyperspectral
@@ -76,7 +80,9 @@ if TYPE_CHECKING:
     import geotoolz.patch as patch
     import geotoolz.qc as qc
     import geotoolz.radiometry as radiometry
+    import geotoolz.repro as repro
     import geotoolz.sar as sar
+    import geotoolz.serve as serve
     import geotoolz.temporal as temporal
     import geotoolz.terrain as terrain
     import geotoolz.vector as vector

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geotoolz._cli import _demo_serve
+
 if TYPE_CHECKING:
     from geotoolz._cli._demo_scenes import DemoFolder, Made
     from geotoolz.batch import BatchReport
@@ -32,6 +34,13 @@ def demo(
         int, typer.Option("--size", metavar="N", min=64, help="Rows and columns of a scene.")
     ] = 1024,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete an earlier demo and begin anew.")] = False,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Then show the results on a map, until Ctrl-C; needs geotoolz-serve."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Of the map; 0 takes a free one.")
+    ] = 8000,
 ) -> None:
     """See the whole thing work: twelve simulated scenes, a catalog, a pipeline, a report.
 
@@ -41,6 +50,8 @@ def demo(
     from geotoolz._cli._demo_scenes import DemoFolder, delete, make_scenes
 
     _need_operators()
+    if serve:
+        _demo_serve.serve_command()  # told before the first scene is made
     chosen = _engine(engine)
     folder = DemoFolder(Path(_FOLDER))
     if fresh:
@@ -58,6 +69,9 @@ def demo(
     unexpected = [row for row in report.failed if row.tile_id != made.broken]
     if unexpected or report.stopped is not None:
         raise typer.Exit(int(report.exit_code))
+    if serve:
+        failed = {row.tile_id for row in report.failed}
+        _demo_serve.serve(folder, [name for name in made.names if name not in failed], port)
 
 
 def _need_operators() -> None:

@@ -88,6 +88,12 @@ def loaded(command: Any) -> Any:
     return _load(command.point) if isinstance(command, _StandIn) else command
 
 
+def package_group(name: str) -> Any:
+    """Return the group of an installed package, or None."""
+    point = _points().get(name)
+    return None if point is None else _load(point)
+
+
 def _stand_in(point: EntryPoint) -> _StandIn:
     made = _StandIn(name=point.name, help=_summary(point), rich_markup_mode=None)
     made.point = point
@@ -101,7 +107,8 @@ def _points() -> dict[str, EntryPoint]:
 def _summary(point: EntryPoint) -> str:
     """Return what a group is about, without importing it: its room's first line, else its distribution's."""
     top, _, rest = point.module.partition(".")
-    room = Path(rest.partition(".")[0], "__init__.py")
+    own = rest.partition(".")[0]
+    room = Path(point.name if own == "_cli" else own, "__init__.py")  # core's groups bear the names of rooms
     for base in geotoolz.__path__ if top == "geotoolz" else ():
         if (path := Path(base, room)).is_file():
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

@@ -28,6 +28,8 @@ _DISTRIBUTIONS = (
     "geotoolz-learn",
     "geotoolz-patch",
     "geotoolz-qc",
+    "geotoolz-repro",
+    "geotoolz-serve",
     "geotoolz-nextgen",
     "numpy",
     "xarray",

@@ -363,6 +363,11 @@ def _extents(job: Job, window: tuple[int, int] | None, threads: int = 1) -> list
             pixels = max(min(pixels, height * width // (4 * threads)), _LEAST_PIXELS)
         if not along_y:
             pixels = max(pixels, min(_halo_rows(job) * _ROWS_PER_HALO * width, _MOST_PIXELS))
+            # a kernel that works in bands of rows (a network's patches) computes each of them once
+            band = width * max(
+                (getattr(step.kernel, "block_rows", 0) for step in job.instructions), default=0
+            )
+            pixels = max(pixels // band, 1) * band if band else pixels
         return column_blocks(job.shape, pixels) if along_y else row_blocks(job.shape, pixels)
     size = (max(window[0], height) if along_y else window[0], max(window[1], width) if along_x else window[1])
     return list(windows(job.shape, size)) or [Extent(0, height, 0, width)]

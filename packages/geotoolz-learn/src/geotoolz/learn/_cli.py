@@ -12,15 +12,15 @@ import typer
 from geotoolz._cli import group_app, run_app
 from geotoolz._cli._apply import SceneArg, TargetArg, split_names
 from geotoolz._cli._options import AoiOption, JsonOption, ResOption, SetOption, SourceArg
+from geotoolz.learn._cli_samples import is_raster, of_raster, of_shapes
+from geotoolz.learn._cli_train import train
 
 if TYPE_CHECKING:
-    from geotoolz.core import Operator
-    from geotoolz.learn import FittedPixelModel, TrainingRows
+    from geotoolz.learn import FittedPixelModel
     from geotoolz.learn._pixelwise import Pixelwise
 
-_RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
-
 app = group_app("Models on pixels: fit them, predict scenes, say how good they are.")
+app.command()(train)
 
 
 class Learner(StrEnum):
@@ -68,7 +68,8 @@ def fit(
         int | None, typer.Option("--trees", metavar="N", min=1, help="Trees, or rounds of boosting.")
     ] = None,
     bands: Annotated[
-        str | None, typer.Option("--bands", metavar="A,B,…", help="Features; by default all measurements.")
+        str | None,
+        typer.Option("--bands", metavar="A,B,…", help="Features; by default all, those of the pipeline too."),
     ] = None,
     pipeline: Annotated[
         str | None,
@@ -77,8 +78,22 @@ def fit(
     set_: SetOption = None,
     folds: Annotated[
         int,
-        typer.Option("--folds", metavar="K", min=0, help="Cross-validate; polygons stay whole. 0: do not."),
+        typer.Option(
+            "--folds",
+            metavar="K",
+            min=0,
+            help="Cross-validate; polygons stay whole, pixels of a raster in blocks. 0: do not.",
+        ),
     ] = 5,
+    block: Annotated[
+        float | None,
+        typer.Option(
+            "--block-size",
+            metavar="METRES",
+            min=0,
+            help="Side of the blocks; by default polygons, or a tenth of the width of a raster's samples.",
+        ),
+    ] = None,
     pixels: Annotated[
         int | None, typer.Option("--pixels", metavar="N", min=1, help="How many pixels of a label raster.")
     ] = None,
@@ -92,23 +107,25 @@ def fit(
     from geotoolz._cli._options import load_pipeline
     from geotoolz.core import ParameterError
     from geotoolz.learn import ToPixelMajor, fit_rows
+    from geotoolz.learn._cli_samples import folds_for
 
     op = None if pipeline is None else load_pipeline(pipeline, set_)
     names = split_names(bands)
-    if samples.lower().endswith((".tif", ".tiff")):
+    if is_raster(samples):
         if label is not None:
             raise ParameterError("--label with a label raster", fix="leave it out")
-        rows = _of_raster(source, samples, op, names, pixels, chip, seed)
+        rows = of_raster(source, samples, op, names, pixels, chip, seed)
     else:
         if pixels is not None:
             raise ParameterError("--pixels without a label raster", fix="leave it out")
-        rows = _of_shapes(source, samples, label, op, names)
+        rows = of_shapes(source, samples, label, op, names)
     made = fit_rows(
-        _estimator(learner, trees), rows, adapter=ToPixelMajor(rows.features), pipeline=op, cv=folds or None,
-        random_state=seed,
+        _estimator(learner, trees), rows, adapter=ToPixelMajor(rows.features), pipeline=op,
+        cv=folds_for(rows, folds, block, seed), random_state=seed,
     )  # fmt: skip
     ref = made.save(model)
-    say(f"{_score(made)}{len(rows)} pixels, {len(made.features)} features: {model}")
+    told = f"{len(made.features)} features ({', '.join(made.features)})"
+    say(f"{_score(made)}{len(rows)} pixels, {told}: {model}")
     say(f"sha256 {ref.sha256}")
 
 
@@ -168,7 +185,11 @@ def evaluate(
     held = load_model(model, trusted=split_names(trusted) or ())
     if held.kind not in ("classifier", "regressor"):
         raise ParameterError(f"the model is a {held.kind}", expected="a classifier or a regressor")
-    rows = _of_shapes(source, samples, label, held.feature_pipeline(), held.features)
+    rows = (
+        of_raster(source, samples, held.feature_pipeline(), held.features, None, 256, seed)
+        if is_raster(samples)
+        else of_shapes(source, samples, label, held.feature_pipeline(), held.features)
+    )
     truth, said = np.asarray(rows.y), held.predict_rows(rows)
     report: Any
     if held.kind == "classifier":
@@ -212,43 +233,6 @@ def report(model: ModelArg, as_json: JsonOption = False) -> None:
         (scores.get("scoring", "score"), f"{scores['mean']:.4f} ({scores['splitter']})" if scores else ""),
         ("versions", ", ".join(f"{k} {v}" for k, v in info.versions.items())),
     ))  # fmt: skip
-
-
-def _of_shapes(
-    source: str, samples: str, label: str | None, op: Operator | None, names: Sequence[str] | None
-) -> TrainingRows:
-    from geotoolz._cli._scenes import open_scenes
-    from geotoolz.core import ParameterError
-    from geotoolz.learn import TrainingRows
-    from geotoolz.vector import sample_training
-
-    if label is None:
-        raise ParameterError("no --label", expected="the column that holds the class")
-    path, _, layer = samples.partition(":") if not Path(samples).exists() else (samples, "", "")
-    scenes = source if Path(source).suffix.lower() in _RASTERS else open_scenes(source).catalog or source
-    table = sample_training(scenes, path, label, op=op, bands=names, layer=layer or None)
-    return TrainingRows.from_table(table, names)
-
-
-def _of_raster(
-    source: str,
-    labels: str,
-    op: Operator | None,
-    names: Sequence[str] | None,
-    pixels: int | None,
-    chip: int,
-    seed: int,
-) -> TrainingRows:
-    from geotoolz._cli._scenes import open_scenes
-    from geotoolz.catalog import ReadLabel
-    from geotoolz.learn import ToPixelMajor, training_rows
-    from geotoolz.patch import GridSampler, Rectangle
-
-    catalog = open_scenes(source).catalog
-    scenes = catalog if catalog is not None else [source]
-    adapter = ToPixelMajor(None if names is None else tuple(names))
-    sampler = GridSampler(Rectangle((chip, chip)))
-    return training_rows(op, ReadLabel(labels), scenes, sampler, pixels, adapter=adapter, random_state=seed)
 
 
 def _estimator(learner: Learner, trees: int | None) -> Any:
@@ -300,7 +284,10 @@ def _operator(
 
 def _score(model: FittedPixelModel) -> str:
     scores = model.metrics.get("cv")
-    return "" if scores is None else f"{scores['scoring']} {scores['mean']:.4f} ({scores['splitter']}), "
+    if scores is None:
+        return ""
+    how = "" if scores["splitter"] == "int" else f" ({scores['splitter']})"
+    return f"{scores['scoring']} {scores['mean']:.4f}{how}, "
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ def missing(values: Array, nodata: float, dtype: np.dtype[Any]) -> Array:
 
 def validity(planes: Planes, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Return which pixels have every feature, and which have one at least."""
-    counts = np.zeros(planes[0][0].size, np.uint8 if len(planes) < 256 else np.uint32)
+    counts: Array = np.zeros(planes[0][0].size, np.uint8 if len(planes) < 256 else np.uint32)
     for values, nodata in planes:
         if values.dtype.kind in "fiu" and values.dtype.itemsize <= dtype.itemsize:
             count_valid(values, _as_of(values.dtype, nodata), counts)
@@ -75,7 +75,7 @@ def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
 
 
 def _held(values: Array) -> Array:
-    """Return pixels in the one way that the compiler needs of all planes: contiguous, not to be written to."""
+    """Return pixels in the one way that the compiler takes: contiguous, and not to be written to."""
     view = np.ascontiguousarray(values).view()
     view.flags.writeable = False
     return view

@@ -215,10 +215,14 @@ def _numbers(table: pd.DataFrame, names: Sequence[str]) -> Array:
     for name in names:
         if table[name].dtype.kind not in "biuf":
             raise TileError(f"the feature {name!r} is {table[name].dtype}", expected="numbers")
-    # pandas' own whole numbers, which know of missing values, name the type of NumPy that they are made of
-    held = (getattr(table[name].dtype, "numpy_dtype", table[name].dtype) for name in names)
+    held: list[np.dtype[Any]] = [np.dtype(_numpy_type(table[name].dtype)) for name in names]
     kind = np.result_type(np.float32, *held)
     return np.ascontiguousarray(table[list(names)].to_numpy(kind, na_value=np.nan))
+
+
+def _numpy_type(dtype: Any) -> Any:
+    """Return NumPy's type; pandas' numbers that know of missing values name the one they are made of."""
+    return getattr(dtype, "numpy_dtype", dtype)
 
 
 def _places(table: pd.DataFrame) -> dict[str, Any]:
