@@ -9,6 +9,7 @@
 # Install `geotoolz-learn[torch]` and `geotoolz-patch`. The scenes are simulated.
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 from torch.utils.data import DataLoader
 
@@ -72,6 +73,18 @@ assert again != orders["map", 0]
 # >>> map 2 workers: 120 chips, each once: True
 
 # %% [markdown]
+# A batch, as a training loop gets it: images above, what is to be learnt below.
+
+# %% alt=Eight_chips_of_a_batch_in_false_colour_and_their_classes
+batch = next(iter(chips.loader(8)))
+figure, axes = plt.subplots(2, 8, figsize=(10, 2.8), layout="constrained")
+for k, (above, below) in enumerate(axes.T):
+    above.imshow(np.moveaxis(batch["image"][k].numpy(), 0, -1).clip(0, 0.5) * 2)
+    below.imshow(np.where(batch["mask"][k] < 0, np.nan, batch["mask"][k]), cmap="YlGn", vmin=0, vmax=2)
+    above.axis("off")
+    below.axis("off")
+
+# %% [markdown]
 # ## Classes that are rare
 #
 # With `balance=True` chips are drawn so that every class is seen alike.
@@ -107,5 +120,7 @@ print(sorted(map(str, tiles[0].data_vars)), dict(tiles[0].sizes))
 # >>> ['brightness', 'nir', 'red'] {'y': 64, 'x': 64}
 
 # %% [markdown]
-# **When not to use it:** for per-pixel models `fit_pixelwise` samples rows, which is less to read. With persistent workers
+# ## When not to use it
+#
+# For per-pixel models `fit_pixelwise` samples rows, which is less to read. With persistent workers
 # torch keeps old copies of the data set: they do not hear of `set_epoch`.

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import yaml
 
 import geotoolz as gz
@@ -141,6 +142,16 @@ other = gz.repro.load(path).rerun(work / "with-the-new-scene", inputs=scene)
 assert rerun.ok and gz.repro.load(path).rerun(work / "kept-elsewhere", inputs=kept).ok
 print("from its own scene:", rerun.tier, "· from the new one:", other.tier)
 # >>> from its own scene: bit-exact · from the new one: differs
+
+# %% [markdown]
+# What the difference is, as a picture: with the wrong band NDVI is zero wherever there is anything.
+
+# %% alt=NDVI_of_the_scene_that_was_frozen_and_of_the_one_that_took_its_place
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+for axis, (title, source) in zip(axes, (("as it was frozen", kept), ("as it is now", scene)), strict=True):
+    axis.imshow(pipeline(gz.open_tile(source)).ndvi, vmin=-0.2, vmax=0.9, cmap="RdYlGn")
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.axis("off")
 
 # %% [markdown]
 # ## When not to use it

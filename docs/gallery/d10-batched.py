@@ -12,6 +12,7 @@
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
@@ -38,6 +39,15 @@ for tile, result in zip(tiles, results, strict=True):
     assert result.x.equals(tile.x) and result.probabilities.shape == tile.red.shape
 print([result.probabilities.shape for result in results])
 # >>> [(96, 96), (96, 96), (60, 200), (96, 96), (33, 20)]
+
+# %% alt=The_five_tiles_above_and_what_the_untrained_network_says_of_each_below
+figure, axes = plt.subplots(2, 5, figsize=(10, 4), layout="constrained")
+for (above, below), tile, result in zip(axes.T, tiles, results, strict=True):
+    above.imshow(tile.nir, cmap="gray")
+    below.imshow(result.probabilities, cmap="viridis")
+    above.set_title(" × ".join(map(str, tile.nir.shape)), fontsize=9)
+    above.axis("off")
+    below.axis("off")
 
 # %% [markdown]
 # ## What the network sees
@@ -74,5 +84,7 @@ except MissingVariableError as error:
 # >>> ModelOp reads 'nir', and the tile has red; read that band too, or name the variable that plays the role 'nir'
 
 # %% [markdown]
-# **When not to use it:** all tiles and results are in memory together. For a catalog hand the operator to
+# ## When not to use it
+#
+# All tiles and results are in memory together. For a catalog hand the operator to
 # [the batch runner](u2-etl.md), which keeps one tile per worker.

@@ -87,5 +87,7 @@ for ax, name in zip(axes, shown, strict=True):
 figure.tight_layout()
 
 # %% [markdown]
-# **When not to use it:** the mean of badly calibrated members is badly calibrated. Two networks of one training run hardly
+# ## When not to use it
+#
+# The mean of badly calibrated members is badly calibrated. Two networks of one training run hardly
 # disagree, and their `mutual_information` says little.

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import geopandas
+import matplotlib.pyplot as plt
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
@@ -97,6 +98,13 @@ assert int(objects.sum()) == int(east["pixels"].sum())
 # >>> {'done': 2}
 # >>> uint8 255.0 % EPSG:32633
 
+# %% alt=Percent_of_cloud_in_the_eastern_half_with_the_outlines_of_the_polygons
+percent = gz.open_tile(work / "rasters" / "east_probabilities_percent.tif", raw=True).probabilities_percent
+figure, axis = plt.subplots(figsize=(4.5, 7.5), layout="constrained")
+percent.plot.imshow(ax=axis, cmap="Blues_r", cbar_kwargs={"label": "cloud, %", "shrink": 0.6})
+east.boundary.plot(ax=axis, color="crimson", linewidth=0.8)
+axis.set_title(f"{len(east)} polygons", loc="left", fontsize=10)
+axis.set_aspect("equal")
 # %% [markdown]
 # ## The item
 #
@@ -108,6 +116,16 @@ print(", ".join(sorted(item["assets"])))
 print(sorted(key for key in item["properties"] if key.startswith("geotoolz:"))[:3])
 # >>> binarized_segmentation, binarized_segmentation-names, probabilities_percent, probabilities_percent-style, thumbnail
 # >>> ['geotoolz:config_hash', 'geotoolz:input_hashes', 'geotoolz:inputs']
+
+# %% [markdown]
+# Every COG says the same of itself, wherever it travels: `geotoolz repro trace FILE` reads it.
+
+# %% needs=geotoolz.repro
+from geotoolz.repro import trace  # noqa: E402
+
+origin = trace(next((work / "rasters").rglob("*percent*.tif")))
+print(origin.config_hash == item["properties"]["geotoolz:config_hash"])
+# >>> True
 
 # %% [markdown]
 # ## When not to use it

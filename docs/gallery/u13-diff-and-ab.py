@@ -254,7 +254,8 @@ assert "data:image/png" in (work / "ab.html").read_text()
 # $ geotoolz repro diff v3.yaml v4.yaml
 # $ geotoolz repro ab v3.yaml v4.yaml scenes/ --tolerances limits.yaml --html ab.html
 # ```
-#
+
+# %% [markdown]
 # ## When not to use it
 #
 # - **To say which of the two is right.** Both may be wrong in the same way. That takes a reference

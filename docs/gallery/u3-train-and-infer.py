@@ -130,5 +130,7 @@ for ax, values, title in zip(axes, (found.ndvi, scene.forest, found.probabilitie
 figure.tight_layout()
 
 # %% [markdown]
-# **When not to use it:** if the preprocessing contains statistics of the scene (a percentile stretch), freeze them first;
+# ## When not to use it
+#
+# If the preprocessing contains statistics of the scene (a percentile stretch), freeze them first;
 # `GeoChips` refuses what would differ from chip to chip. For per-pixel models [S1](s1-crop-map.md) needs no chips at all.

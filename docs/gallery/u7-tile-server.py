@@ -257,6 +257,9 @@ server.should_exit = True
 # `benchmarks/serve_tiles.py` asks this server and titiler for the same tiles of one 10980 × 10980 COG and prints CPU
 # time per tile, latency, throughput and memory of both; [the guide](../guide/serve-tiles.md) says what makes the
 # difference.
+
+# %% [markdown]
+# ## When not to use it
 #
-# **When not to use it:** for a picture that never changes and thousands of viewers, write tiles once to a store; for
+# For a picture that never changes and thousands of viewers, write tiles once to a store; for
 # steps that look at whole scenes (segmentation, whole-row filters), run the batch first and serve its result.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 import geotoolz as gz
 from geotoolz.core import Sequential, from_config, pixel_hash
@@ -94,6 +95,18 @@ class TestFormats:
         path.write_bytes(answer.content)
         whole = from_config(NDVI)(open_tile(scene.sources[0]))
         assert pixel_hash(open_tile(path), ["ndvi"]) == pixel_hash(whole, ["ndvi"])
+
+    @pytest.mark.parametrize(("name", "config"), [("ndvi", NDVI), ("stretch", STRETCH)])
+    def test_a_cog_says_how_it_came_to_be_and_not_where(
+        self, server: Any, scene: Any, tmp_path: Path, name: str, config: dict[str, Any]
+    ) -> None:
+        path = tmp_path / "made.tif"
+        path.write_bytes(server.client.post(f"/process/{name}", json=_body(scene)).content)
+        with rasterio.open(path) as raster:
+            told = json.loads(raster.tags()["GEOTOOLZ_PROVENANCE"])
+        assert told["config_hash"] == from_config(config).config_hash()
+        assert all(len(sha256) == 64 and "/" not in file for file, _, sha256 in told["inputs"])
+        assert told["inputs"] and "source" not in told
 
     def test_an_npz_holds_the_arrays_and_where_they_lie(self, server: Any, scene: Any) -> None:
         answer = server.client.post("/process/ndvi", json=_body(scene, format="npz"))

@@ -141,8 +141,9 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     made = compute_tile(pipeline_of(task.pipeline), task, clock)
     statistics = _json_able(made.statistics)
     facts = _facts(made, statistics, log)
+    read = {name: value for name, value in task.read if name != "sign"}  # who signs is nobody else's business
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
-        told = made_by(pipeline_of(task.pipeline), source=task.source, read=dict(task.read), files=made.files)
+        told = made_by(pipeline_of(task.pipeline), source=task.source, read=read, files=made.files)
         with typed(layout.out), told:
             bands = made.write(layout.out, staged)
         picture = layout.quicklook(task.tile_id)
@@ -163,7 +164,7 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
                 source=task.source if isinstance(task.source, str) else "",
                 bands=bands,
                 pipeline=split(pipeline_of(task.pipeline))[0],
-                read=dict(task.read),
+                read=read,
                 files_read=made.files,
                 picture=f"../{picture.relative_to(layout.out).as_posix()}" if drawn else "",
                 collection=layout.collection_id,

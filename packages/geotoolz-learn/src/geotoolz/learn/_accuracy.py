@@ -108,7 +108,8 @@ class AccuracyReport:
 
     def __str__(self) -> str:
         found = self.confusion
-        lines = [f"{found.n} rows, overall accuracy {found.overall_accuracy:.3f}{self._within()}", str(found)]
+        first = f"{found.n} rows, overall accuracy {found.overall_accuracy:.3f}{self._within()}"
+        lines = [f"{first}, kappa {found.kappa:.3f}", str(found)]
         each = zip(self.labels, found.users_accuracy, found.producers_accuracy, found.f1, strict=True)
         lines += [f"{name}: user's {ua:.3f}, producer's {pa:.3f}, F1 {f1:.3f}" for name, ua, pa, f1 in each]
         if self.areas is not None:
@@ -227,7 +228,7 @@ def _cautions(confusion: ConfusionCounts, areas: AreaEstimates | None, groups: A
         found.append(f"fewer than {_FEW} rows are truly {', '.join(few)} (Congalton 1991 asks for that many)")
     if areas is None:
         found.append("counts of rows are no areas: give mapped_area for a probability sample of a map")
-    if groups is None:
+    if groups is None and areas is None:  # a sample of the map that was drawn is independent
         found.append("no groups were given: rows that lie together are counted as if they were independent")
     return tuple(found)
 

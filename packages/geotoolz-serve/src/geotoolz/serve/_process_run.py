@@ -18,6 +18,7 @@ from geotoolz.core import (
     compile,
     run_detailed,
 )
+from geotoolz.core._provenance import made_by
 from geotoolz.serve import _outputs
 from geotoolz.serve._errors import Problem
 from geotoolz.serve._jobs import Answer, Job
@@ -145,7 +146,8 @@ def _files(order: Order, reader: OpenScene, names: tuple[str, ...], job: Job) ->
         program = compile(order.operator, reader.spec, names)
         result = _in_memory(order.operator, reader, program, names)
         job.check()
-        sink.write(result.tiles[""], created=names)
+        with made_by(order.operator, files=reader.inputs):  # as `stream` does
+            sink.write(result.tiles[""], created=names)
     return _outputs.Files(sink.output_paths(spec, names))
 
 
