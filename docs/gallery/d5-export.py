@@ -103,8 +103,8 @@ percent = gz.open_tile(work / "rasters" / "east_probabilities_percent.tif", raw=
 figure, axis = plt.subplots(figsize=(4.5, 7.5), layout="constrained")
 percent.plot.imshow(ax=axis, cmap="Blues_r", cbar_kwargs={"label": "cloud, %", "shrink": 0.6})
 east.boundary.plot(ax=axis, color="crimson", linewidth=0.8)
-axis.set_title(f"{len(east)} polygons", loc="left", fontsize=10)
-axis.set_aspect("equal")
+axis.set(title="", xlabel="", ylabel="", aspect="equal")
+axis.set_title(f"{len(east)} polygons\n", loc="left", fontsize=10)
 # %% [markdown]
 # ## The item
 #
