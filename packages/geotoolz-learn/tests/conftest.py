@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from hypothesis import settings
@@ -16,3 +17,6 @@ settings.load_profile("geotoolz")
 
 # importlib mode puts no test folder on the path
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+# doctests are collected from helpers, too
+collect_ignore = [] if find_spec("torch") else ["helpers/gtz_torch.py"]

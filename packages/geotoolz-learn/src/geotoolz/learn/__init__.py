@@ -79,7 +79,6 @@ __all__ = [
     "CheckpointConfig",
     "CheckpointError",
     "Ensemble",
-    "FinerNet",
     "FittedPixelModel",
     "FromPixelMajor",
     "GeoChips",
