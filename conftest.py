@@ -1,4 +1,4 @@
-"""Modules that need an absent optional library have no doctests to collect: importing them is an error there."""
+"""Modules that need an absent library have no doctests to collect: importing them is an error there."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -135,3 +137,28 @@ def test_tile_from_arrays_puts_everything_where_it_belongs() -> None:
     assert {"crs_wkt", "grid_mapping_name", "GeoTransform"} <= set(ds.spatial_ref.attrs)
     geographic = spatial_coords(GeoBox((1, 1), Affine.identity(), "EPSG:4326"))
     assert geographic["x"].attrs["units"] == "degrees_east"
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", "EPSG:3035", "+proj=sinu +R=6371007.181"])
+def test_the_grid_mapping_is_that_of_odc_geo(crs):
+    pytest.importorskip("dask", reason="odc.geo.xr cannot be imported without it")
+    from odc.geo.xr import xr_coords
+
+    box = GeoBox((2, 3), Affine(10, 0, 500_000, 0, -10, 5_000_000), crs)
+    theirs = dict(xr_coords(box, dims=("y", "x"))["spatial_ref"].attrs)
+    ours = dict(spatial_coords(box)["spatial_ref"].attrs)
+    assert list(ours) == list(theirs)
+    assert {**ours, "GeoTransform": None} == {**theirs, "GeoTransform": None}
+
+
+def test_tiles_are_made_without_dask():
+    """odc.geo.xr imports dask without asking for it: a plain installation of core has none."""
+    code = (
+        "import sys; sys.modules['dask'] = None\n"
+        "from geotoolz.core.testing import simulate_scene\n"
+        "print(dict(simulate_scene((8, 8), bands=('red',)).sizes))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "{'y': 8, 'x': 8}\n", done.stderr

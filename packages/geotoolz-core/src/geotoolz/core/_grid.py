@@ -139,12 +139,12 @@ def _spacing(values: np.ndarray[Any, Any], dim: str, known: float | None) -> flo
 
 @lru_cache(maxsize=64)
 def _crs_attrs(crs: CRS) -> dict[str, Any]:
-    """Return the CF attributes of a CRS; computing them costs more than a small kernel."""
-    from odc.geo.geobox import GeoBox
-    from odc.geo.xr import xr_coords
+    """Return the CF attributes of a CRS; computing them costs more than a small kernel.
 
-    box = GeoBox((1, 1), Affine.identity(), crs)
-    return dict(xr_coords(box, dims=("y", "x"))[GRID_MAPPING].attrs)
+    They are those of ``odc.geo.xr``, which needs dask to be imported.
+    """
+    cf = crs.proj.to_cf()
+    return {"spatial_ref": cf.get("crs_wkt") or crs.wkt, **cf}
 
 
 def spatial_coords(geobox: GeoBox) -> dict[str, xr.Variable]:

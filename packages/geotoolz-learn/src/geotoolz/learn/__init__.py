@@ -54,9 +54,12 @@ from geotoolz.learn._transformer import PixelwiseAnomaly, PixelwiseTransformer
 
 if TYPE_CHECKING:
     from geotoolz.learn._quantile_models import QuantileRegressors
-    from geotoolz.learn._train import TrainingRun, train
-    from geotoolz.learn._train_finer import FinerNet
-    from geotoolz.learn._unet import UNet as UNet  # not in __all__: it needs torch
+
+    # not in __all__, for they need torch: a star import works without it
+    from geotoolz.learn._train import TrainingRun as TrainingRun
+    from geotoolz.learn._train import train as train
+    from geotoolz.learn._train_finer import FinerNet as FinerNet
+    from geotoolz.learn._unet import UNet as UNet
 
 classify_pixels = verb(PixelwiseClassifier, "classify_pixels")
 cluster_pixels = verb(PixelwiseClusterer, "cluster_pixels")
@@ -116,7 +119,6 @@ __all__ = [
     "TrainingDissimilarity",
     "TrainingError",
     "TrainingRows",
-    "TrainingRun",
     "WritePolygons",
     "accuracy_report",
     "area_estimates",
@@ -149,7 +151,6 @@ __all__ = [
     "save_checkpoint",
     "score_anomalies",
     "spatial_folds",
-    "train",
     "training_dissimilarity",
     "training_rows",
     "transform_pixels",
