@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -141,8 +142,10 @@ def _spacing(values: np.ndarray[Any, Any], dim: str, known: float | None) -> flo
 def _crs_attrs(crs: CRS) -> dict[str, Any]:
     """Return the CF attributes of a CRS; computing them costs more than a small kernel.
 
-    They are those of ``odc.geo.xr``, which needs dask to be imported.
+    They are those of ``odc.geo.xr``, which cannot be imported without dask.
     """
+    with suppress(ImportError):
+        import odc.geo.xr  # noqa: F401 - every tile has the accessor ``.odc``, where that is possible
     cf = crs.proj.to_cf()
     return {"spatial_ref": cf.get("crs_wkt") or crs.wkt, **cf}
 
