@@ -188,14 +188,14 @@ class TestErrors:
         self, guarded: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
         def broken(*args: Any) -> Any:
-            raise RuntimeError("secret: /work/data/x.tif")
+            raise RuntimeError("secret: /srv/data/x.tif")
 
         monkeypatch.setattr(Registry, "pipeline", broken)
         answer = guarded.client.get("/pipelines/red", headers={"x-request-id": "my-request-1"})
         error = self._checked(answer, 500)
         assert error["request_id"] == "my-request-1"
         assert "secret" not in answer.text
-        assert "secret: /work/data/x.tif" in caplog.text
+        assert "secret: /srv/data/x.tif" in caplog.text
 
     def test_row_10_wrong_paths_methods_and_bodies(self, guarded: Any, scene: Any) -> None:
         self._checked(guarded.client.get("/no/such/path"), 404)
