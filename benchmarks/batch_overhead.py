@@ -5,8 +5,8 @@
 """What the driver costs per task, and what a run with nothing to do costs.
 
 Claims: 10^4 no-op tasks take under 1 ms each in the driver (a bare ProcessPoolExecutor runs beside us); the
-second, empty run of a 10^4-tile job takes under 3 s (one process: CPU time, so that a busy machine does not
-decide) and does not start, or import, Ray.
+second, empty run of a 10^4-tile job takes under 3 s, of a 10^5-tile job under 10 s (one process: CPU time, so
+that a busy machine does not decide) and does not start, or import, Ray.
 
 Run with ``python benchmarks/batch_overhead.py [--ray] [--tasks N]``; exits 1 where a claim does not hold.
 """
@@ -116,7 +116,9 @@ def main() -> int:
         prepare(Path(name), args.tasks)
         found = second_run(Path(name), args.tasks)
     holds &= (
-        found["counts"] == {"fresh": args.tasks} and not found["ray"] and float(str(found["cpu_s"])) < 3.0
+        found["counts"] == {"fresh": args.tasks}
+        and not found["ray"]
+        and float(str(found["cpu_s"])) < (3.0 if args.tasks <= 10_000 else 10.0)
     )
     print(
         f"second run of {args.tasks} tiles: {found['cpu_s']:.2f} s CPU for the process "

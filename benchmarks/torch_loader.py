@@ -37,7 +37,7 @@ from geotoolz.core.testing import simulate_scene
 from geotoolz.learn import GeoChips
 from geotoolz.patch import RandomSampler
 
-os.environ.setdefault("GDAL_CACHEMAX", "16")  # MB, for all: real scenes are larger than caches
+os.environ.setdefault("GDAL_CACHEMAX", "64")  # MB, for all: what our workers take; the scene is larger
 BANDS, CHIP, BATCH = ("blue", "green", "red", "nir"), 256, 16
 
 

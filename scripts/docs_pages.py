@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from scripts import (  # noqa: E402 - mkdocs runs this file by its path
     docs_evidence,
+    docs_gallery,
     docs_operators,
     docs_support,
     docs_tile,
@@ -66,7 +67,6 @@ def write_tile() -> None:
 
 def write_gallery() -> None:
     """Run the pages of the gallery and write them with their results and pictures."""
-    entries = []
     for source in gallery.pages():
         done = gallery.cached(source)
         with mkdocs_gen_files.open(f"gallery/{source.stem}.md", "w") as page:
@@ -74,10 +74,8 @@ def write_gallery() -> None:
         for name, data in done.pictures.items():
             with mkdocs_gen_files.open(f"gallery/{name}", "wb") as picture:
                 picture.write(data)
-        entries.append(f"- [{done.title}]({source.stem}.md): {done.lead}\n")
     with mkdocs_gen_files.open("gallery/index.md", "w") as index:
-        index.write(gallery.INDEX)
-        index.writelines(entries)
+        index.write(docs_gallery.index(gallery.INDEX, gallery.pages()))
 
 
 write_reference()

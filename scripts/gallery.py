@@ -78,6 +78,7 @@ class Outcome:
     folder: Path
     skipped: str = ""  # why nothing was run
     error: str = ""  # traceback of the cell that failed
+    watched: dict[str, Any] = field(default_factory=dict)  # what the watcher found, if there was one
 
 
 def pages() -> list[Path]:
@@ -144,7 +145,7 @@ def run(page: Path, folder: Path, timeout: float = 600) -> Outcome:
     told = json.loads(result.read_text(encoding="utf-8"))
     for cell, found in zip(cells, told["cells"], strict=False):
         cell.printed, cell.pictures, cell.skipped = found["printed"], found["pictures"], found["skipped"]
-    return Outcome(cells, folder, told["skipped"], told["error"])
+    return Outcome(cells, folder, told["skipped"], told["error"], told.get("watched", {}))
 
 
 def _child(page: Path, folder: Path) -> None:
@@ -157,6 +158,7 @@ def _child(page: Path, folder: Path) -> None:
     sys.modules["__main__"] = main_module
     namespace = vars(main_module)
     told: dict[str, Any] = {"cells": [], "skipped": "", "error": ""}
+    watcher = _watcher()
     for number, cell in enumerate(parse(page.read_text(encoding="utf-8"))):
         found: dict[str, Any] = {"printed": "", "pictures": [], "skipped": _missing(cell)}
         told["cells"].append(found)
@@ -171,7 +173,24 @@ def _child(page: Path, folder: Path) -> None:
                 told["error"] = f"{page.name}, the cell at line {cell.line}:\n{traceback.format_exc()}"
             break
         found["pictures"] = _pictures(folder, f"{page.stem}-{number}")
+    if watcher is not None and not told["error"] and not told["skipped"]:
+        told["watched"] = watcher.finish()
     (folder / "result.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def _watcher() -> Any:
+    """Import the file that wants to watch pages run, if there is one, and let it install itself."""
+    import importlib.util
+
+    path = os.environ.get("GEOTOOLZ_GALLERY_WATCH")
+    spec = importlib.util.spec_from_file_location("gallery_watcher", path) if path else None
+    if spec is None or spec.loader is None:
+        return None
+    watcher = importlib.util.module_from_spec(spec)
+    sys.modules["gallery_watcher"] = watcher
+    spec.loader.exec_module(watcher)
+    watcher.install()
+    return watcher
 
 
 def _missing(cell: Cell) -> str:

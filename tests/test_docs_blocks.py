@@ -21,6 +21,9 @@ DOCS = ROOT / "docs"
 PAGES = [
     DOCS / "index.md",
     DOCS / "tile.md",
+    DOCS / "tutorial.md",
+    *sorted((DOCS / "concepts").glob("*.md")),
+    *sorted((DOCS / "howto").glob("*.md")),
     *sorted((DOCS / "guide").glob("*.md")),
     DOCS / "contributing/new-operator.md",
 ]

@@ -11,15 +11,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 gallery = importlib.import_module("scripts.gallery")
+docs_gallery = importlib.import_module("scripts.docs_gallery")
 sys.path.remove(str(ROOT))
 
 PAGES = gallery.pages()
+WATCHER = ROOT / "packages" / "geotoolz-repro" / "tests" / "helpers" / "gtz_gallery.py"
+#: pages after which nothing is run again, and why
+NOTHING_TO_RERUN: dict[str, str] = {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_page_prints_what_it_says(page, tmp_path):
+def test_page_prints_what_it_says(page, tmp_path, monkeypatch):
+    """And every pipeline that a page runs, and that can be saved, gives the same bits again in any cut."""
     pytest.importorskip("matplotlib")  # of the docs group
+    monkeypatch.setenv("GEOTOOLZ_GALLERY_WATCH", str(WATCHER))
     outcome = gallery.run(page, tmp_path)
     if outcome.skipped:
         pytest.skip(outcome.skipped)
@@ -29,6 +35,11 @@ def test_page_prints_what_it_says(page, tmp_path):
     for name, data in shown.pictures.items():
         assert f"({name})" in shown.markdown
         assert len(data) < gallery.LARGEST, name
+    reruns = outcome.watched["reruns"]
+    assert bool(reruns) != (page.stem in NOTHING_TO_RERUN)
+    assert [one for one in reruns if set(one["tiers"].values()) != {"bit-exact"}] == []
+    reasons = ("not to be saved:", "refuses a part of its scene:")
+    assert [why for why in outcome.watched["left"].values() if not why.startswith(reasons)] == []
     gallery.remember(page, outcome.folder)  # the documentation shows this run
 
 
@@ -42,6 +53,15 @@ def test_page_has_the_form(page):
     assert texts[-1].startswith("## When not to use it")
     assert cells[-1].kind == "markdown"
     assert any(cell.expected for cell in cells)
+
+
+def test_the_index_has_every_page_with_its_packages():
+    index = docs_gallery.index("# Gallery\n\n", PAGES)
+    for page in PAGES:
+        assert index.count(f"({page.stem}.md)") == 1
+    u2 = docs_gallery.row_of(gallery.FOLDER / "u2-etl.py")
+    assert {"geotoolz-core", "geotoolz-cloud", "geotoolz-indices"} <= set(u2.packages)
+    assert {"batch", "Ray"} <= set(u2.drivers)
 
 
 # ---- the runner --------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ task = export_chips(
 print(task.images, "pictures;", ", ".join(sorted(path.name for path in task.folder.iterdir())))
 coco = json.loads((task.folder / "annotations.json").read_text())
 print(coco["images"][0], [one["name"] for one in coco["categories"]])
-# >>> 6 pictures; annotations.json, catalog.json, chips.json, images, items, labels
+# >>> 6 pictures; annotations.json, catalog.json, chips.json, classes.json, images, items, labels
 # >>> {'id': 64, 'file_name': 'chip-000063.png', 'width': 256, 'height': 256} ['cloud', 'shadow']
 
 # %% [markdown]
@@ -74,7 +74,7 @@ print(", ".join(item.assets))
 # ## A tool's work
 #
 # An annotator deletes all shadows of the first chip and draws a box in its corner. Tools drop what they do not know, so only the
-# plain COCO fields are kept, and the file names, by which chips are found again.
+# plain COCO fields are kept, and the file names, by which chips are found again. This one numbers classes its own way.
 
 # %%
 first = coco["images"][0]["id"]
@@ -82,8 +82,8 @@ kept = [a for a in coco["annotations"] if not (a["image_id"] == first and a["cat
 drawn = {"id": 9999, "image_id": first, "category_id": 2, "segmentation": [[0, 0, 40, 0, 40, 24, 0, 24]]}
 tool = {
     "images": [{"id": i["id"], "file_name": f"upload/{i['file_name']}"} for i in coco["images"]],
-    "categories": [{"id": c["id"], "name": c["name"]} for c in coco["categories"]],
-    "annotations": [*kept, drawn],
+    "categories": [{"id": c["id"] + 10, "name": c["name"]} for c in coco["categories"]],
+    "annotations": [{**one, "category_id": one["category_id"] + 10} for one in (*kept, drawn)],
 }
 with (task.folder.parent / "tool.json").open("w") as file:
     json.dump(tool, file)

@@ -34,8 +34,9 @@ pipeline = gz.Sequential([MaskClouds(), NDVI()])
 # %% [markdown]
 # ## The inputs
 #
-# `write_dvc` writes what `dvc add` would: one small file per scene, or one for the whole folder. The pointers go into
-# git, and a reviewer sees in the diff that a scene has been replaced.
+# `write_dvc` writes what `dvc add` would: one small file per scene, or one for the whole folder; and in a repository the
+# line of `.gitignore` that keeps the data themselves out of git. A reviewer sees in the diff that a scene has been
+# replaced.
 
 # %%
 for scene in sorted((work / "scenes").iterdir()):
@@ -80,8 +81,8 @@ path = origin.freeze(metadata={"author": "A. Nother", "date": "2023-07-01"}).sav
 outputs = yaml.safe_load(write_dvc(work / "ndvi").read_text())["outs"][0]
 artefact = yaml.safe_load(write_dvc(path).read_text())["outs"][0]
 assert artefact["size"] == path.stat().st_size and outputs["md5"].endswith(".dir")
-print("outputs:", outputs["nfiles"] > 3, "· artefact:", artefact["path"])
-# >>> outputs: True · artefact: decision.gtar
+print(origin.path.name, "· outputs:", outputs["nfiles"] > 3, "· artefact:", artefact["path"])
+# >>> S2A_T33E500N5100_20230605_7_L2A_ndvi.tif · outputs: True · artefact: decision.gtar
 
 # %% [markdown]
 # From here DVC takes over. `dvc commit` copies the data into its store under exactly these hashes, `dvc push` shares them,
@@ -93,17 +94,24 @@ print("outputs:", outputs["nfiles"] > 3, "· artefact:", artefact["path"])
 #   ndvi:
 #     cmd: geotoolz run ndvi.yaml scenes/ ndvi/
 #     deps: [ndvi.yaml, scenes]
-#     outs: [ndvi]
+#     outs:
+#       - ndvi:
+#           persist: true # DVC empties outputs before a stage otherwise, and every tile would be made again
 #   decision:
-#     cmd: geotoolz repro trace ndvi/S2A_20230605_ndvi.tif --freeze decision.gtar
+#     cmd: geotoolz repro trace ndvi/S2A_T33E500N5100_20230605_7_L2A_ndvi.tif --freeze decision.gtar
 #     deps: [ndvi]
 #     outs: [decision.gtar]
 # ```
 #
 # ```console
-# $ dvc commit && dvc push
-# $ dvc repro          # runs what is stale
+# $ git init && dvc init
+# $ python -c "from geotoolz.repro import write_dvc; write_dvc('scenes')"
+# $ dvc commit
+# $ dvc repro          # runs the stages that are stale, and in them the tiles that are
+# $ git add . && git commit -m "June" && dvc push
 # ```
+#
+# With one of three scenes replaced, `dvc repro` runs the first stage again, and that makes one tile: "1 done, 2 fresh".
 
 # %% [markdown]
 # ## Someone replaces a scene

@@ -105,7 +105,8 @@ assert set(raw) == {"config", "statedict"}
 # ## The whole scene, however it is cut
 #
 # `SegmentationModel` is what an actor keeps, `ModelOp` the same as a step of a pipeline. Patches overlap by what the
-# network sees around a pixel, and begin at multiples of its stride: windows of any size give the same bits.
+# network sees around a pixel, and begin at multiples of its stride: windows of any size give the same bits. The class map
+# would be called `label`, and replace the truth of this tile, which has that name: `name="predicted"` keeps both.
 
 # %%
 model = SegmentationModel.load(done.checkpoint, name="predicted")

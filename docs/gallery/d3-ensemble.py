@@ -65,6 +65,7 @@ print("mean of two:", int((~gap).sum()), "pixels · of one:", int(gap.sum()), "�
 # >>> mean of two: 27899 pixels · of one: 2501 · no-data: 0
 
 # %% [markdown]
+# A plain `entropy` is the ensemble's. What a member asks itself (`uncertainty="tta"`) would be `entropy-model-swir`.
 # The variables are those of the stage's table, and a member alone says what it says in the ensemble:
 
 # %%

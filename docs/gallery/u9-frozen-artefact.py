@@ -67,7 +67,7 @@ print("two freezes of the same thing are equal, byte by byte")
 
 # %%
 years_later = load(path)
-assert verify(path, id=artifact.id).tier is Tier.BIT_EXACT
+assert verify(path, id=artifact.id).tier is Tier.INTACT
 print(years_later.config_yaml)
 # >>> _target_: geotoolz.core.Sequential
 # >>> operators:

@@ -2,15 +2,16 @@
 # # X1 · One graph, every driver, the same bits
 #
 # One pipeline, kept as a YAML file, is run on four dates of a real scene: in memory, in windows with threads, from file
-# to file into a COG and into a Zarr, lazily by dask, over a catalog in one process, in a pool of processes, and on Ray.
-# Of each result the SHA-256 of the pixels is taken. There is one hash per date.
+# to file into a COG and into a Zarr, lazily by dask, over a catalog in one process, in a pool of processes, on Ray, on a
+# Ray cluster of three nodes, on dask.distributed, as tasks of an orchestrator, and over HTTP. Of each result the SHA-256 of
+# the pixels is taken. There is one hash per date.
 #
 # **Who needs this:** whoever tries things in a notebook, runs them at night on another machine, and wants to know that
 # it is the same product.
 #
-# Install `geotoolz-core[catalog,dask,zarr]`, `geotoolz-cloud`, `geotoolz-indices`, `geotoolz-qc`, matplotlib, and for Ray
-# `geotoolz-nextgen`. The scenes are the tile T33TWL, August 2023, at 120 m; set `GEOTOOLZ_DATA` to the folder that holds
-# them.
+# Install `geotoolz-core[catalog,dask,zarr]`, `geotoolz-cloud`, `geotoolz-indices`, `geotoolz-qc`, matplotlib; for Ray,
+# dask.distributed and Dagster `geotoolz-nextgen[dask,dagster]`, for HTTP `geotoolz-serve`. The scenes are the tile T33TWL,
+# August 2023, at 120 m; set `GEOTOOLZ_DATA` to the folder that holds them.
 
 # %%
 import tempfile
@@ -142,9 +143,9 @@ print(lazy.ndvi.data.numblocks, "chunks")
 catalog = gz.GeoCatalog.from_folder(archive)
 
 
-def over_the_catalog(engine):
+def over_the_catalog(engine, name=None):
     """Run the catalog with an engine and return the hashes of its files by date."""
-    out = work / engine
+    out = work / (name or engine)
     report = gz.CatalogPipeline(catalog, to_files, out=out, engine=engine, n_workers=2, progress="none").run()
     print(report)
     return {path.stem[10:18]: pixel_hash(open_tile(path), names) for path in out.glob("*.tif")}
@@ -163,12 +164,70 @@ found["catalog, Ray"] = over_the_catalog("ray")
 # >>> 4 done in ... s (ray)
 
 # %% [markdown]
+# Ray on a cluster of three nodes, the tiles spread over them. The nodes are simulated, all on this machine, but each is a
+# Ray of its own, and the run is told nothing but an address. `geotoolz cluster up --nodes 3` starts the same from a shell
+# ([Clusters](../guide/cluster.md)).
+
+# %% needs=geotoolz.nextgen
+from geotoolz.nextgen import LocalCluster, RayEngine  # noqa: E402
+
+with LocalCluster(nodes=3, folder=tempfile.mkdtemp(prefix="x1", dir="/tmp")) as cluster:
+    spread = RayEngine(address=cluster.address, placement="spread")
+    found["catalog, Ray, 3 nodes"] = over_the_catalog(spread, "cluster")
+print(spread.n_workers, "tiles at a time")
+# >>> 4 done in ... s (ray)
+# >>> 3 tiles at a time
+
+# %% [markdown]
+# And dask.distributed, a scheduler with two workers:
+
+# %% needs=distributed
+found["catalog, dask.distributed"] = over_the_catalog("dask")
+# >>> 4 done in ... s (dask)
+
+# %% [markdown]
+# A task of an orchestrator: units of work are plain JSON, and `run_unit` does one, whoever hands it over. Below by hand, then
+# as an asset of Dagster with a partition per tile ([Orchestrators](../guide/orchestrators.md)).
+
+# %% needs=geotoolz.nextgen
+import json  # noqa: E402
+
+from geotoolz.nextgen import run_unit, units  # noqa: E402
+
+planned = units(gz.CatalogPipeline(catalog, to_files, out=work / "units", progress="none"))
+done = [run_unit(json.loads(json.dumps(unit))) for unit in planned]
+found["units of work"] = {
+    path.stem[10:18]: pixel_hash(open_tile(path), names) for path in (work / "units").glob("*.tif")
+}
+print({result["status"] for result in done}, len(done), "units")
+# >>> {'done'} 4 units
+
+# %% needs=dagster
+import logging  # noqa: E402
+
+import dagster as dg  # noqa: E402
+
+from geotoolz.nextgen.dagster import tiles_asset  # noqa: E402
+
+logging.disable(logging.WARNING)
+asset = tiles_asset(gz.CatalogPipeline(catalog, to_files, out=work / "dagster", progress="none"))
+for one in catalog:
+    dg.materialize([asset], partition_key=one.tile_id, instance=dg.DagsterInstance.ephemeral())
+logging.disable(logging.NOTSET)
+found["Dagster"] = {
+    path.stem[10:18]: pixel_hash(open_tile(path), names) for path in (work / "dagster").glob("*.tif")
+}
+print(len(found["Dagster"]), "partitions")
+# >>> 4 partitions
+
+# %% [markdown]
 # ## Over HTTP
 #
 # A server loads the same YAML and answers `POST /process/x1` with a COG of the scene. The client opens what it got.
 
 # %% needs=geotoolz.serve
 import asyncio  # noqa: E402
+import io  # noqa: E402
 import socket  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
@@ -205,24 +264,83 @@ print(f"{len(found['HTTP /process'])} products over HTTP")
 # >>> 4 products over HTTP
 
 # %% [markdown]
+# Map tiles lie on another grid, so they have another hash. At the source's own zoom a tile equals the same window of the
+# whole product, reprojected: bit for bit. (At an overview it is the pipeline on that overview.)
+
+# %% needs=geotoolz.serve
+from geotoolz.grid import reproject  # noqa: E402
+
+EDGE = 20037508.342789244  # metres from the middle of the web map to its edge
+layers = [
+    {"name": date, "source": str(scene), "pipeline": "x1", "bands": ["ndvi"]}
+    for date, scene in scenes.items()
+]
+maps = create_app(
+    {
+        "pipelines": [{"name": "x1", "config": work / "pipeline.yaml"}],
+        "layers": layers,
+        "sandbox": {"enabled": False},
+    }
+)
+
+
+async def tile_in_the_middle(client, date):
+    """Return the tile in the middle of a layer at the source's own zoom, and where it lies."""
+    told = (await client.get(f"/layers/{date}/tilejson.json")).json()
+    zoom, (lon, lat, _) = told["maxzoom"] - 2, told["center"]
+    x = int((lon + 180) / 360 * 2**zoom)
+    y = int((1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2 * 2**zoom)
+    answer = await client.get(f"/tiles/{date}/{zoom}/{x}/{y}.npy")
+    return np.load(io.BytesIO(answer.content))[0], zoom, x, y
+
+
+async def tiles_in_the_middle():
+    """Ask for one tile of every date."""
+    transport = httpx.ASGITransport(maps)
+    async with httpx.AsyncClient(transport=transport, base_url="http://maps") as client:
+        return {date: await tile_in_the_middle(client, date) for date in scenes}
+
+
+same = []
+for date, (values, zoom, x, y) in asyncio.run(tiles_in_the_middle()).items():
+    size = 2 * EDGE / 256 / 2**zoom
+    whole = reproject(products[date], "EPSG:3857", size).ndvi
+    left = round((x * 256 * size - EDGE - whole.x[0].item()) / size + 0.5)
+    top = round((whole.y[0].item() + y * 256 * size - EDGE) / size + 0.5)
+    same.append(np.array_equal(values, whole[top : top + 256, left : left + 256], equal_nan=True))
+print("tiles equal to their window of the whole:", same)
+# >>> tiles equal to their window of the whole: [True, True, True, True]
+
+# %% [markdown]
 # ## The result
 
 # %%
-found.setdefault("catalog, Ray", {})  # where Ray is not installed
+for absent in (
+    "catalog, Ray",
+    "catalog, Ray, 3 nodes",
+    "catalog, dask.distributed",
+    "units of work",
+    "Dagster",
+):
+    found.setdefault(absent, {})  # where it is not installed
 found.setdefault("HTTP /process", {})  # where geotoolz-serve is not
 for driver, hashes in found.items():
-    print(f"{driver:22s}", *(hashes.get(date, "not run")[:12] for date in scenes))
+    print(f"{driver:25s}", *(hashes.get(date, "not run")[:12] for date in scenes))
 for date in scenes:
     print(date, len({hashes[date] for hashes in found.values() if hashes}), "hash")
-# >>> whole tile             ... ... ... ...
-# >>> windows, threads       ... ... ... ...
-# >>> stream → COG           ... ... ... ...
-# >>> stream → Zarr          ... ... ... ...
-# >>> dask                   ... ... ... ...
-# >>> catalog, one process   ... ... ... ...
-# >>> catalog, process pool  ... ... ... ...
-# >>> catalog, Ray           ... ... ... ...
-# >>> HTTP /process          ... ... ... ...
+# >>> whole tile                ... ... ... ...
+# >>> windows, threads          ... ... ... ...
+# >>> stream → COG              ... ... ... ...
+# >>> stream → Zarr             ... ... ... ...
+# >>> dask                      ... ... ... ...
+# >>> catalog, one process      ... ... ... ...
+# >>> catalog, process pool     ... ... ... ...
+# >>> catalog, Ray              ... ... ... ...
+# >>> catalog, Ray, 3 nodes     ... ... ... ...
+# >>> catalog, dask.distributed ... ... ... ...
+# >>> units of work             ... ... ... ...
+# >>> Dagster                   ... ... ... ...
+# >>> HTTP /process             ... ... ... ...
 # >>> 20230810 1 hash
 # >>> 20230815 1 hash
 # >>> 20230818 1 hash
@@ -258,12 +376,7 @@ for axis, (date, product) in zip(axes, products.items(), strict=True):
 below.colorbar(image, ax=axes, shrink=0.8, label="NDVI")
 
 # %% [markdown]
-# ## What is not here yet
-#
-# Two drivers come with later versions and will have to give the same hashes: tasks of an orchestrator (Prefect, Dagster,
-# Airflow), and Ray on a cluster of several nodes. Ray ran here on one machine. Map tiles equal the same window of the
-# reprojected scene at native zoom, and the pipeline on the overview at an overview: page U7 shows one, and
-# `test_law_tiles.py` of geotoolz-serve many.
+# ## More of it
 #
 # `tests/test_one_hash.py` runs three pipelines over all drivers of this page in every test run, on these scenes and on a
 # simulated one; `benchmarks/one_hash.py` does so on 10980 × 10980 pixels.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +32,52 @@ class KillOnce(Map):
     def _die(self, values: Any) -> Any:
         try:
             Path(self.mark).touch(exist_ok=False)
+        except FileExistsError:
+            return values
+        os.kill(os.getpid(), signal.SIGKILL)
+        return values
+
+
+class Slow(Map):
+    """Takes a while and changes nothing.
+
+    Parameters
+    ----------
+    seconds : float
+    """
+
+    seconds: float = 0.3
+
+    def plan(self, tile: TileSpec) -> Plan:
+        band = tile.find("red")
+        return Plan(writes={band: tile.variables[band]}, calls=(Call((band,), (band,), self._wait),))
+
+    def _wait(self, values: Any) -> Any:
+        time.sleep(self.seconds)
+        return values
+
+
+class KillOncePerTile(Map):
+    """Kills the process that runs it at the first attempt of every tile.
+
+    Parameters
+    ----------
+    folder : str
+        Where files remember which tiles had theirs.
+    """
+
+    tags: ClassVar[frozenset[str]] = frozenset({"writes_files"})
+
+    folder: str
+
+    def plan(self, tile: TileSpec) -> Plan:
+        band = tile.find("red")
+        return Plan(writes={band: tile.variables[band]}, calls=(Call((band,), (band,), self._die),))
+
+    def _die(self, values: Any) -> Any:
+        mark = Path(self.folder, hashlib.sha256(values.tobytes()).hexdigest()[:16])
+        try:
+            mark.touch(exist_ok=False)
         except FileExistsError:
             return values
         os.kill(os.getpid(), signal.SIGKILL)

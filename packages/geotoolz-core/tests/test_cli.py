@@ -331,8 +331,8 @@ def test_a_preset_on_one_scene(work, ok):
 @needs_indices
 def test_every_preset_loads():
     from geotoolz._cli._options import load_pipeline
-    from geotoolz._cli._presets import preset_about, preset_names
     from geotoolz.core import Sequential
+    from geotoolz.core._presets import preset_about, preset_names
 
     asked = {"ndvi", "true-color", "cloud-mask", "monthly-composite", "burn-severity", "water"}
     assert asked <= set(preset_names())

@@ -211,7 +211,7 @@ def test_presets_by_name_from_python() -> None:
 def test_presets_are_those_of_the_command_line() -> None:
     import geotoolz as gz
     from geotoolz._cli._options import load_pipeline
-    from geotoolz._cli._presets import preset_names
+    from geotoolz.core._presets import preset_names
 
     for name in preset_names():
         assert gz.preset(name, sink=True).config_hash() == load_pipeline(name).config_hash()

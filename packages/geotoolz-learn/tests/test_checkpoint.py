@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,76 @@ def test_frameworks():
     register_framework("one_convolution", lambda model: torch.nn.Conv2d(model["in"], 1, 3))
     about = CheckpointConfig("one_convolution", {"in": 2}, ["red", "nir"], 8)
     assert build_network(about).weight.shape == (1, 2, 3, 3)
+
+
+OWN = """
+import torch
+
+def build(model):
+    return torch.nn.Conv2d(2, 1, 3, padding=1)
+"""
+
+
+def _own(tmp_path):
+    """Return a pipeline with a network that a module elsewhere builds, and a scene for it."""
+    from geotoolz.core import dump
+    from geotoolz.core.testing import simulate_scene
+    from geotoolz.io import write_tile
+    from geotoolz.learn import ModelOp
+
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "gtz_own_net.py").write_text(OWN)
+    torch.manual_seed(0)
+    weights = torch.nn.Conv2d(2, 1, 3, padding=1).state_dict()
+    about = CheckpointConfig("own_net", {"classes": 1}, ["red", "nir"], 16)
+    torch.save({"config": about.to_mapping(), "statedict": weights}, tmp_path / "own.pt")
+    scene = simulate_scene((40, 40), bands=("red", "nir"))
+    write_tile(scene, tmp_path / "in" / "s.tif")
+    dump(ModelOp(tmp_path / "own.pt"), tmp_path / "own.yaml")
+
+
+def _command(tmp_path, *arguments, **more):
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("geotoolz")), *arguments], cwd=tmp_path, check=False,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path / "lib"), **more},
+    )  # fmt: skip
+
+
+def test_commands_and_their_workers_find_frameworks_of_ones_own(tmp_path):
+    _own(tmp_path)
+    run_it = ("run", "own.yaml", "in", "out", "--engine", "process", "--workers", "1")
+    lost = _command(tmp_path, "check", "own.yaml", "in")
+    assert lost.returncode == 2
+    assert "GEOTOOLZ_FRAMEWORKS='own_net=module:build'" in lost.stdout + lost.stderr
+    told = {"GEOTOOLZ_FRAMEWORKS": "other=no.such:one, own_net=gtz_own_net:build"}
+    checked = _command(tmp_path, "check", "own.yaml", "in", **told)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    ran = _command(tmp_path, *run_it, **told)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    # a package announces it: an installed one is a folder with its metadata on the path
+    info = tmp_path / "lib" / "gtz_own_net-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gtz-own-net\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[geotoolz.frameworks]\nown_net = gtz_own_net:build\n")
+    assert _command(tmp_path, "check", "own.yaml", "in").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [("a", "says 'a'"), ("a=b", "says 'a=b'"), ("own_net=no.such:build", "PYTHONPATH"),
+     ("own_net=os:no_such", "a function of a module")],
+)  # fmt: skip
+def test_what_the_environment_says_of_frameworks_is_checked(monkeypatch, said, match):
+    monkeypatch.setenv("GEOTOOLZ_FRAMEWORKS", said)
+    with pytest.raises(CheckpointError, match=match):
+        build_network(config().replace(model_framework="own_net"))
+
+
+def test_a_checkpoint_shows_itself_in_one_line(tmp_path):
+    ref = save_checkpoint(network(), config(), tmp_path / "x.pt")
+    shown = repr(load_checkpoint(ref))
+    assert len(shown) < 200 and "tensor" not in shown
+    assert "unet, binary: red, nir → positive" in shown and ref.sha256[:12] in shown
 
 
 def test_smp_says_what_to_install():

@@ -13,7 +13,14 @@ from geotoolz.catalog import ReadLabel
 from geotoolz.core import GeotoolzError, Sequential, geobox_of, run
 from geotoolz.core.testing import simulate_scene
 from geotoolz.io import write_tile
-from geotoolz.learn import PixelwiseClassifier, TrainingRows, fit_pixelwise, fit_rows, load_model
+from geotoolz.learn import (
+    PixelwiseClassifier,
+    SeenPixelsWarning,
+    TrainingRows,
+    fit_pixelwise,
+    fit_rows,
+    load_model,
+)
 from geotoolz.learn._cli import main
 from geotoolz.patch import GridSampler
 from geotoolz.radiometry import BandMath
@@ -105,7 +112,8 @@ def test_the_command_line_of_label_rasters(tmp_path, capfd):
     assert main([*given, "--block-size", "200", "--folds", "3"]) == 0
     assert main([*given, "--block-size", "200", "--folds", "0"]) == 2
     assert "without cross-validation" in capfd.readouterr().err
-    assert main(["evaluate", model, path, labels]) == 0
+    with pytest.warns(SeenPixelsWarning, match="100%"):  # the map is judged on what it was trained on
+        assert main(["evaluate", model, path, labels]) == 0
     assert "overall accuracy 1.000" in capfd.readouterr().out
 
     frame = geopandas.GeoDataFrame(

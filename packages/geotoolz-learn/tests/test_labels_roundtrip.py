@@ -160,6 +160,68 @@ def test_annotations_as_tools_write_them(tmp_path):
     assert lonlat.crs.to_epsg() == 4326 and 10 < lonlat.total_bounds[0] < 20
 
 
+@pytest.mark.parametrize("side", [16, 24, 640])
+def test_pictures_that_a_tool_has_resized_are_scaled_back(tmp_path, side):
+    tile = scene((16, 16))
+    task = export_chips([tile], tmp_path / "t", CLASSES, scale=2)
+    a, k = geobox_of(tile).affine, side / 16
+    ring_ = [5 * k, 2 * k, 10 * k, 2 * k, 10 * k, 4 * k, 5 * k, 4 * k]
+    back = read_annotations(_tool(tmp_path, [{"segmentation": [ring_]}], width=side, height=side), task)
+    np.testing.assert_allclose(
+        back.geometry[0].bounds,
+        (a.c + 5 * a.a, a.f + 4 * a.e, a.c + 10 * a.a, a.f + 2 * a.e),
+        rtol=1e-12,
+    )
+    # filled up to another shape: nobody knows where the chip lies in the picture
+    with pytest.raises(ParameterError, match=r"640 × 480 pixels, and 32 × 32 were exported"):
+        read_annotations(_tool(tmp_path, [{"segmentation": [ring_]}], width=640, height=480), task)
+
+
+def test_codes_are_those_of_the_export_whatever_the_tool_numbers(tmp_path):
+    task = export_chips([scene((16, 16))], tmp_path / "t", CLASSES)
+    categories = [{"id": 0, "name": "field"}, {"id": 5, "name": "water"}, {"id": 9, "name": "wter"}]
+    shapes = [{"bbox": [0, 0, 2, 2], "category_id": number} for number in (0, 5)]
+    tool = _tool(tmp_path, shapes, categories)
+    (task.folder / "annotations.json").write_text(tool.read_text())  # a tool's export beside the chips
+    back = read_annotations(tool, task)
+    assert dict(zip(back["class"], back["code"], strict=True)) == {"field": 2, "water": 1}
+    tool = _tool(tmp_path, [*shapes, {"bbox": [4, 4, 2, 2], "category_id": 9}], categories)
+    with pytest.raises(ParameterError, match=r"class 'wter', which was not exported.*'water'"):
+        read_annotations(tool, task)
+    back = read_annotations(tool, task, classes={**CLASSES, "wter": 3})
+    assert back["code"].tolist() == [2, 1, 3]
+
+
+def test_what_nobody_outlined_is_the_background_in_the_chips_that_were_looked_at(tmp_path):
+    tile = scene()
+    task = export_chips(PatchGrid(tile, GridSampler(16)), tmp_path / "t", CLASSES)
+    images = [{"id": n, "file_name": f"chip-{n:06d}.png"} for n in (0, 1)]  # of twelve
+    tool = _tool(tmp_path, [{"image_id": 0, "bbox": [4, 2, 8, 5]}], images=images)
+    back = read_annotations(tool, task, background="clear")
+    assert list(zip(back["class"], back["code"], back["chip"], strict=True)) == [
+        ("field", 2, "chip-000000"), ("clear", 0, "chip-000000"), ("clear", 0, "chip-000001"),
+    ]  # fmt: skip
+    expected = np.full(tile.label.shape, 255, np.uint8)
+    expected[:16, :32] = 0
+    expected[2:7, 4:12] = 2
+    from rasterio.features import rasterize as burn
+
+    pairs = list(zip(back.geometry, back["code"], strict=True))
+    burnt = burn(pairs, tile.label.shape, transform=geobox_of(tile).affine, fill=255)
+    np.testing.assert_array_equal(burnt, expected)
+
+
+def _tool(folder, shapes, categories=None, images=None, **size):
+    """Write what a tool exports, and return where."""
+    held = {
+        "images": images or [{"id": 7, "file_name": "chip-000000.png", **size}],
+        "categories": categories or [{"id": 2, "name": "field"}],
+        "annotations": [{"id": k, "image_id": 7, "category_id": 2, **one} for k, one in enumerate(shapes)],
+    }
+    (folder / "tool.json").write_text(json.dumps(held))
+    return folder / "tool.json"
+
+
 def _packed(runs):
     """Pack run lengths as COCO does: the definition, written again."""
     text = ""

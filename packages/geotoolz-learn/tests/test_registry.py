@@ -214,6 +214,21 @@ def test_only_what_is_needed_is_loaded_and_few_are_held(tmp_path, monkeypatch):
     assert len(loaded) == _handle.MOST_LOADED + 3
 
 
+def test_the_bound_is_a_setting(tmp_path, monkeypatch):
+    registry = ModelRegistry(tmp_path)
+    for number in range(3):
+        registry.add(f"r{number}", model(0.15 * (number + 1)))
+    step = registry.switch("region")
+    _handle._loaded.clear()
+    monkeypatch.setenv(_handle.MOST_LOADED_ENV, "1")
+    for number in (0, 1, 2):
+        step(scene(f"r{number}"))
+        assert len(_handle._loaded) == 1
+    monkeypatch.setenv(_handle.MOST_LOADED_ENV, "none")
+    with pytest.raises(ParameterError, match="GEOTOOLZ_LOADED_MODELS='none'"):
+        step(scene("r0"))
+
+
 def test_regressors_too(tmp_path):
     registry = ModelRegistry(tmp_path)
     rows = TrainingRows(X=np.array([[0.0], [1.0]], "f4"), features=("nir",), y=np.array([0.0, 10.0]))

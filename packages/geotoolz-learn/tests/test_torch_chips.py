@@ -70,6 +70,18 @@ def test_each_chip_once_whatever_the_workers(kind, workers):
     assert sorted(second := ids(loader)) == list(range(60)) and second != first
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_plain_data_loader_of_torch_gives_the_same_batches(workers):
+    data = chips()
+    plain = torch.utils.data.DataLoader(data, batch_size=8, num_workers=workers)
+    ours = torch.utils.data.DataLoader(data, batch_size=8, collate_fn=data.collate)
+    pairs = list(zip(plain, ours, strict=True))
+    assert len(pairs) == 8
+    for one, other in pairs:
+        assert list(one) == list(other)
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_shares_of_ranks_make_the_plan():
     data = chips()
     shares = [ids(data.stream(4, rank=rank, world=3)) for rank in range(3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,18 @@ torch = pytest.importorskip("torch", reason="pip install 'geotoolz-learn[torch]'
 
 from gtz_torch import BANDS, config, network, saved  # noqa: E402
 
-from geotoolz.core import SEGMENTED, MissingVariableError, ParameterError, TileSpec, from_config, run  # noqa: E402
+from geotoolz.core import (  # noqa: E402
+    SEGMENTED,
+    MissingVariableError,
+    ParameterError,
+    ReadError,
+    TileSpec,
+    check,
+    dump,
+    from_config,
+    load,
+    run,
+)
 from geotoolz.core.testing import simulate_scene  # noqa: E402
 from geotoolz.learn import (  # noqa: E402
     Checkpoint,
@@ -147,6 +159,79 @@ def test_members_of_several_classes(tmp_path):
     there = out.probability_class_0.notnull().values
     total = sum(out[f"probability_class_{k}"].values[there] for k in range(3))
     np.testing.assert_allclose(total, 1, rtol=1e-6)
+
+
+def test_a_dumped_ensemble_finds_its_files_from_where_it_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path, name="runs/a.pt")
+    (tmp_path / "sub").mkdir()
+    ensemble = Ensemble({"a": "runs/a.pt"})
+    text = dump(ensemble, "sub/ens.yaml")
+    assert "uri: ../runs/a.pt" in text and "uri: runs/a.pt" in dump(ensemble)
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    again = load(tmp_path / "sub" / "ens.yaml")
+    assert again.config_hash() == ensemble.config_hash()
+    assert again(scene()).probabilities.notnull().any()
+    # a plain path is, as all paths of operators are, one from the working directory: the error says which
+    with pytest.raises(ReadError, match=re.escape(str(tmp_path / "else" / "runs" / "a.pt"))):
+        ModelOp("runs/a.pt")
+
+
+def test_members_own_doubts_never_pass_as_those_of_the_ensemble(tmp_path):
+    members = {n: ModelOp(saved(tmp_path, name=f"{n}.pt", depth=d), uncertainty="tta")
+               for n, d in (("a", 1), ("b", 2))}  # fmt: skip
+    tile = scene()
+    plain = Ensemble(members)(tile)
+    assert set(plain.data_vars) - set(tile.data_vars) == {"probabilities"}
+    kept = Ensemble(members, keep_members=True, uncertainty=True)(tile)
+    for name, member in members.items():
+        alone = member(tile)
+        for variable in ("entropy", "mutual_information"):
+            assert kept[f"{variable}-model-{name}"].equals(alone[variable])
+            assert not kept[variable].equals(alone[variable])
+
+
+def test_the_class_map_of_an_ensemble_is_that_of_the_means(tmp_path):
+    files = {n: saved(tmp_path, 3, name=f"{n}.pt", depth=d, codes=(1, 4, 7)) for n, d in (("a", 1), ("b", 2))}
+    tile = scene()
+    out, alone = Ensemble(files)(tile), ModelOp(files["a"])(tile)
+    means = np.stack([out[f"probability_class_{k}"].values for k in range(3)])
+    there = ~np.isnan(means[0])
+    assert not there.all()
+    expected = np.where(there, np.array([1, 4, 7])[np.argmax(means, 0)], 255)
+    np.testing.assert_array_equal(out.label, expected)
+    assert (
+        out.label.isel(y=0, x=0, drop=True)
+        .copy(data=0)
+        .identical(alone.label.isel(y=0, x=0, drop=True).copy(data=0))
+    )
+    assert run(Ensemble(files), tile, window=(23, 31)).identical(out)
+    named = Ensemble({n: ModelOp(f, writes="classes", name="predicted") for n, f in files.items()})(tile)
+    assert set(named.data_vars) - set(tile.data_vars) == {"predicted"}
+    assert named.predicted.equals(out.label)
+    other = saved(tmp_path, 3, name="c.pt", codes=(1, 4, 8))
+    with pytest.raises(ParameterError, match="the same codes for the same classes"):
+        Ensemble({"a": files["a"], "c": other})(tile)
+
+
+def test_a_truth_that_is_replaced_is_told_before(tmp_path):
+    tile = scene()
+    tile["label"] = (("y", "x"), np.zeros((60, 70), np.uint8))
+    ref = saved(tmp_path, 3)
+    for op in (ModelOp(ref), Ensemble({"a": ref})):
+        found = [one for one in check(op, TileSpec.of(tile)) if "replaces" in one.message]
+        assert len(found) == 1 and "'label'" in found[0].message and "name='predicted'" in found[0].message
+        assert found[0].level == "warning"
+    for op in (ModelOp(ref, name="predicted"), Ensemble({"a": ModelOp(ref, name="predicted")})):
+        assert not [one for one in check(op, TileSpec.of(tile)) if "replaces" in one.message]
+        assert op(tile).label.equals(tile.label)
+
+
+def test_a_folder_of_a_training_run_is_no_two_members(tmp_path):
+    saved(tmp_path)
+    torch.save({"epoch": 1}, tmp_path / "state.pt")
+    assert list(Ensemble.load(tmp_path).members) == ["model"]
 
 
 def test_weights_of_no_member_are_refused(tmp_path):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gtz_train import CONFIG, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from geotoolz.core import ConfigError, MissingCRSError, ReadError
 from geotoolz.learn import TrainConfig, TrainingError
@@ -61,6 +66,42 @@ def chips_of(tmp_path, tiles, told, **split):
 def test_mistakes_are_named(change, said):
     with pytest.raises(ConfigError, match=said):
         config(**change)
+
+
+def table_of_keys():
+    """Return the table of all keys, as it stands in the guide: from the models and their docstrings."""
+    lines = ["| key | default | what |", "| --- | --- | --- |"]
+    for name, part in TrainConfig.model_fields.items():
+        if isinstance(part.annotation, type) and issubclass(part.annotation, BaseModel):
+            lines += _rows_of(part.annotation, f"{name}.")
+        else:
+            lines.append(_row(TrainConfig, name, ""))
+    return "\n".join(lines)
+
+
+def _rows_of(model, prefix):
+    return [_row(model, name, prefix) for name in model.model_fields]
+
+
+def _row(model, name, prefix):
+    field = model.model_fields[name]
+    default = "required" if field.is_required() else field.get_default(call_default_factory=True)
+    shown = default if default == "required" else f"`{json.dumps(default)}`"
+    return f"| `{prefix}{name}` | {shown} | {_described(model, name)} |"
+
+
+def _described(model, name):
+    part = inspect.getdoc(model).partition("Attributes\n----------\n")[2].partition("\n\n")[0]
+    entries = re.split(r"\n(?=\S)", part)
+    (found,) = [one for one in entries if one.partition(" : ")[0] == name]
+    return " ".join(found.partition("\n")[2].split()).replace("``", "`").replace("|", "or")
+
+
+def test_the_guide_lists_every_key():
+    guide = Path(__file__).parents[3] / "docs" / "guide" / "learn-train.md"
+    if not guide.exists():
+        pytest.skip("the guide is not there: the package alone is tested")
+    assert table_of_keys() in guide.read_text()
 
 
 def test_files(tmp_path):

@@ -67,6 +67,9 @@ def test_called_again_it_is_the_same_run(done):
     again = train(CONFIG, done.folder, [scene()], on_epoch=lambda row: pytest.fail("it trained again"))
     assert again.checkpoint.sha256 == done.checkpoint.sha256
     assert again.test == done.test
+    told = []
+    train(CONFIG, done.folder, [scene()], on_resume=told.append)
+    assert told == [3]
 
 
 def test_what_a_run_leaves(done):
@@ -175,6 +178,39 @@ def test_scenes_that_teach_nothing(tmp_path):
         train(CONFIG, tmp_path, [])
 
 
+def test_a_class_that_no_training_chip_has_is_named(tmp_path):
+    tile = scene()
+    only = tile.assign(label=tile.label.where(tile.label == 1, 255).astype(np.uint8))
+    with pytest.raises(TrainingError, match=r"pixel of land.*background='land'"):
+        train(CONFIG, tmp_path, [only])
+
+
+def test_networks_are_compared_over_the_classes_that_are_there():
+    from geotoolz.learn._train_scores import ChipScores, _mean_of_true
+    from geotoolz.metrics import ConfusionCounts
+
+    # the third class is not there in truth; the network names it once, the baseline never
+    network = ConfusionCounts((0, 1, 2), ((7, 0, 1), (0, 2, 0), (0, 0, 0)))
+    nothing = ConfusionCounts((0, 1, 2), ((8, 0, 0), (2, 0, 0), (0, 0, 0)))
+    assert _mean_of_true(network, network.iou) == (7 / 8 + 1) / 2
+    assert _mean_of_true(nothing, nothing.iou) == (8 / 10 + 0) / 2
+    assert network.mean_iou == (7 / 8 + 1 + 0) / 3  # what was compared with it over two classes
+    assert ChipScores(0.0, 0.0, network).mean_f1 == (14 / 15 + 1) / 2
+
+
+def test_a_class_named_by_mistake_is_in_no_mean():
+    from types import SimpleNamespace
+
+    from geotoolz.learn._train_scores import _Tally
+
+    tally = _Tally(SimpleNamespace(normalisation=SimpleNamespace(scale=(1.0, 1.0))), TrainConfig.load(CONFIG))
+    said = torch.zeros(1, 2, 2, 2)
+    said[0, 1, 0, 0] = 1.0  # water, where all is land
+    tally.take(said, np.zeros((1, 2, 2), np.uint8))
+    found = tally.scores(0.0)
+    assert found.score == 3 / 4 and found.confusion.mean_iou == 3 / 8
+
+
 FINER = {
     "task": "super_resolution",
     "zoom": 2,
@@ -235,7 +271,9 @@ def test_the_command(tmp_path, capfd):
     call = [sys.executable, "-c", script, "train", str(tmp_path / "train.yaml"), str(tmp_path / "out")]
     ran = subprocess.run(call, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert "epoch 1 of 1: loss" in ran.stderr
+    assert "epoch 1 of 1: loss" in ran.stderr and "goes on" not in ran.stderr
+    again = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert again.returncode == 0 and "goes on after epoch 1 of 1" in again.stderr
     lines = ran.stdout.splitlines()
     assert lines[0].startswith("1 epochs; mean IoU")
     assert lines[1] == str(tmp_path / "out" / "model.pt") and Path(lines[1]).exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geotoolz.core import ConfigError, ReadError, Sequential
+from geotoolz.core import ConfigError, ReadError, Sequential, from_function
 from geotoolz.core.testing import simulate_scene
 from geotoolz.diff import AB, Tolerances
 from geotoolz.indices import NDVI, NDWI
@@ -113,3 +113,32 @@ def test_a_metric_that_a_variable_does_not_have(report):
     assert report.judged({"variables": {"*": {"pooled": {"kappa": 0.9}}}}).passed
     with pytest.raises(ReadError, match=r"none\.yaml"):
         Tolerances.load("none.yaml")
+
+
+def test_a_wrong_metric_is_refused_before_anything_is_computed(monkeypatch):
+    import geotoolz.diff._ab as module
+
+    monkeypatch.setattr(module, "compare_tile", lambda task: pytest.fail("a tile was computed"))
+    ab = AB(A, B, tolerances=limits(pooled={"kappa": 0.9}))
+    with pytest.raises(ConfigError, match="'kappa' of 'ndvi', which holds continuous"):
+        ab.run(simulate_scene((8, 8)))
+
+
+def test_a_wrong_metric_that_no_plan_tells_leaves_the_report():
+    def odd(ds):
+        return ds.assign(odd=ds.red * 2)
+
+    ab = AB(
+        from_function(odd), from_function(odd), tolerances={"variables": {"odd": {"pooled": {"kappa": 1}}}}
+    )
+    with pytest.raises(ConfigError, match="'kappa' of 'odd'") as error:
+        ab.run(simulate_scene((8, 8)))
+    assert "odd" in error.value.report.variables and error.value.report.verdict is None
+
+
+def test_variables_without_a_limit_are_named(report):
+    free = report.judged({"variables": {"evi": {}}, "other_variables": "allow"})
+    assert free.passed and "\nndvi: no limit" in free.summary()
+    assert free.to_dict()["verdict"]["no_limit"] == ["ndvi"] and "ndvi: no limit" in free.to_html()
+    limited = report.judged(limits(pooled={"rmse": 1.0}))
+    assert "no limit" not in limited.summary() + limited.to_html()

@@ -20,6 +20,7 @@ from geotoolz.core import ReadError
 from geotoolz.core.testing import write_scene
 from geotoolz.indices import NDVI
 from geotoolz.repro import ArtifactError, Kind, Source, Weight, freeze, load, verify
+from geotoolz.repro._cli import main
 from geotoolz.repro._parts import Part
 from geotoolz.repro._tar import MANIFEST, SEAL, is_plain, read_listing, write_archive
 
@@ -171,12 +172,14 @@ def _file(name, data=b"x"):
         (_file("config.yaml"), "config.yaml", "twice"),
     ],
 )
-def test_unsafe_members(saved, tmp_path, extra, subject, said):
+def test_unsafe_members(saved, tmp_path, capfd, extra, subject, said):
     bad = packed(tmp_path / "bad.gtar", unpacked(saved), [extra])
     report = verify(bad)
     found = report.of(Kind.UNSAFE_MEMBER)
     assert [one.subject for one in found] == [subject] and said in found[0].found and not report.ok
-    load(bad).rerun(tmp_path / "w")
+    again = load(bad).rerun(tmp_path / "w")
+    assert again.of(Kind.NOT_RUN) and not again.paths and not again.ok
+    assert main(["show", str(bad)]) == 4 and subject in capfd.readouterr().out
     assert not (tmp_path / "outside").exists() and not (tmp_path.parent / "outside").exists()
     assert all(not path.is_symlink() for path in (tmp_path / "w").rglob("*"))
 

@@ -136,7 +136,7 @@ def test_a_rerun_from_nothing_but_the_archive(scene, tmp_path):
     np.testing.assert_array_equal(gz.open_tile(made).ndvi.values, expected.ndvi.values)
     assert load(path).rerun(tmp_path / "two", threads=2).tier is Tier.BIT_EXACT
     checked = load(path).verify()
-    assert checked.tier is Tier.BIT_EXACT
+    assert checked.tier is Tier.INTACT
     assert [(one.kind, one.weight) for one in checked.of(Kind.INPUT_MISSING)] == [
         (Kind.INPUT_MISSING, Weight.NOTE)
     ]
@@ -231,7 +231,7 @@ def test_another_environment_is_a_note(scene, tmp_path, monkeypatch):
     now["cpu"] = {"features": [*now["cpu"]["features"][1:], "SVE9"], "target": "other"}
     monkeypatch.setattr(module, "environment", lambda: now)
     report = load(path).verify()
-    assert report.tier is Tier.BIT_EXACT
+    assert report.tier is Tier.INTACT
     notes = {(one.kind, one.subject) for one in report.findings if one.weight is Weight.NOTE}
     assert {
         (Kind.PACKAGE, "numpy"),
@@ -270,7 +270,7 @@ def test_what_is_not_registered_needs_trust(scene, tmp_path):
     assert {one.kind for one in report.differences} == {Kind.PIPELINE_REFUSED, Kind.NOT_RUN}
     assert "trusted=True" in report.of(Kind.PIPELINE_REFUSED)[0].found and not report.paths
     told = load(path).verify()
-    assert told.ok and told.of(Kind.PIPELINE_REFUSED)[0].weight is Weight.NOTE
+    assert not told.ok and told.of(Kind.PIPELINE_REFUSED)[0].weight is Weight.DIFFERENCE
     assert load(path, trusted=True).rerun(tmp_path / "w").ok
 
 
@@ -353,13 +353,15 @@ def test_the_paper_quotes_the_id(scene, tmp_path):
     path = freeze(NDVI(), scene).save(tmp_path / "a.gtar")
     own = load(path).id
     assert verify(path, id=own).ok and verify(path, id=f"sha256:{own}").ok
-    assert [one.kind for one in verify(path, id="0" * 64).differences] == [Kind.IDENTITY]
+    assert verify(path, id=own[:8]).ok
+    for wrong in ("0" * 64, own[:7], own[:8] + ("0" if own[8] != "0" else "1"), own + "0", ""):
+        assert [one.kind for one in verify(path, id=wrong).differences] == [Kind.IDENTITY]
 
 
 def test_reports_are_json(scene, tmp_path):
     report = freeze(NDVI(), scene).verify()
     told = json.loads(json.dumps(report.to_dict()))
-    assert told["tier"] == "bit-exact" and told["ok"] and str(report).startswith("bit-exact: ")
+    assert told["tier"] == "intact" and told["ok"] and str(report).startswith("intact: ")
 
 
 def test_stacks_and_masks_are_outputs_too(scene, tmp_path):

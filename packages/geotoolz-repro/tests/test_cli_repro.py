@@ -5,9 +5,12 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import geotoolz as gz
 from geotoolz.core.testing import write_scene
+from geotoolz.indices import NDVI
 
 
 def call(*args, program="geotoolz"):
@@ -39,10 +42,22 @@ def frozen(scene, tmp_path_factory):
 def test_fine_is_0(frozen, tmp_path):
     path, own = frozen
     code, out, err = call("verify", path, "--id", own)
-    assert code == 0 and out.startswith("bit-exact") and not err
+    assert code == 0 and out.startswith("intact") and not err
     code, out, _ = call("rerun", path, tmp_path / "w", "--threads", "2", "--json", program="geotoolz-repro")
     told = json.loads(out)
     assert code == 0 and told["tier"] == "bit-exact" and Path(told["paths"][0]).is_file()
+
+
+def test_a_tolerance_that_is_told_takes_the_place_of_the_frozen_one(scene, tmp_path, capfd):
+    from geotoolz.repro import Tolerance, freeze
+    from geotoolz.repro._cli import main
+
+    near = NDVI()(gz.open_tile(scene))[["ndvi"]].copy(deep=True)
+    near.ndvi.values[3, 4] += np.float32(1e-4)
+    path = freeze(NDVI(), scene, outputs=near, tolerance=Tolerance(atol=1e-3)).save(tmp_path / "a.gtar")
+    again = ["rerun", str(path), str(tmp_path / "w")]
+    assert main(again) == 0 and capfd.readouterr().out.startswith("within tolerance")
+    assert main([*again, "--atol", "0"]) == 4 and main([*again, "--atol", "0.01"]) == 0
 
 
 def test_different_is_4(frozen, tmp_path):
@@ -113,5 +128,7 @@ def test_trace_and_freeze(scene, tmp_path):
     told = json.loads(call("trace", path, "--json")[1])
     assert told["source"].startswith(str(scene)) and told["told_by"] == "tags"
     code, out, _ = call("trace", path, "--freeze", tmp_path / "a.gtar", "--meta", "author=A")
-    assert code == 0 and told["config_hash"] in out
+    assert code == 0 and told["config_hash"] in out and "\nembedded  input scene, output ndvi\n" in out
     assert call("rerun", tmp_path / "a.gtar", tmp_path / "w")[0] == 0
+    code, out, _ = call("trace", path, "--freeze", tmp_path / "b.gtar", "--embed-below", "0")
+    assert "\nby hash   input scene, output ndvi\n" in out and "embedded" not in out

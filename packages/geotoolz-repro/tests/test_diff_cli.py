@@ -71,3 +71,21 @@ def test_mistakes_are_told_without_traceback(work):
     ):
         done = cli(*args)
         assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr, done
+
+
+def test_a_report_is_written_although_the_tolerances_do_not_fit(work, monkeypatch, capfd):
+    """What no plan tells is seen when everything has been computed: the work is kept, the code is 2."""
+    import geotoolz.diff._ab as module
+    from geotoolz.repro._cli import main
+
+    (work / "odd.yaml").write_text("variables:\n  ndvi:\n    pooled: {kappa: 0.9}\n")
+    given = [str(work / name) for name in ("old.yaml", "new.yaml", "scenes")]
+    options = ["--tolerances", str(work / "odd.yaml"), "--html", str(work / "odd.html"), "-q"]
+    assert main(["ab", *given, *options, "--engine", "inline"]) == 2
+    out, err = capfd.readouterr()
+    assert "'kappa' of 'ndvi'" in err and not out and not (work / "odd.html").exists()
+    monkeypatch.setattr(module, "planned_kinds", lambda task: {})
+    assert main(["ab", *given, *options, "--engine", "inline", "--json"]) == 2
+    out, err = capfd.readouterr()
+    assert "'kappa' of 'ndvi'" in err and json.loads(out)["verdict"] is None
+    assert "rmse" in (work / "odd.html").read_text()

@@ -136,3 +136,10 @@ def test_topology_of_every_shape():
 @pytest.mark.parametrize("name", ["ndvi", "water", "cloud-mask", "true-color", "burn-severity"])
 def test_presets_can_be_drawn(name):
     assert "<svg" in config_diff(name, "ndvi").to_html()
+
+
+def test_every_kind_of_difference_has_its_mark_in_the_legend():
+    from geotoolz.diff._changes import SIGNS
+    from geotoolz.diff._svg import LEGEND
+
+    assert {kind for kind, _, _ in LEGEND} == set(SIGNS)

@@ -35,3 +35,18 @@ def test_pointers_are_those_of_dvc(tmp_path):
 def test_nothing_to_point_to(tmp_path):
     with pytest.raises(ReadError, match="no"):
         write_dvc(tmp_path / "no")
+
+
+def test_git_is_told_to_leave_the_data_alone(tmp_path):
+    """As `dvc add` does it in a repository; without one there is nobody to tell."""
+    (tmp_path / "a.tif").write_text("x")
+    write_dvc(tmp_path / "a.tif")
+    assert not (tmp_path / ".gitignore").exists()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.tif").write_text("x")
+    (tmp_path / ".gitignore").write_text("*.log")
+    for name in ("a.tif", "a.tif", "deep", "deep/b.tif"):
+        write_dvc(tmp_path / name)
+    assert (tmp_path / ".gitignore").read_text() == "*.log\n/a.tif\n/deep\n"
+    assert (tmp_path / "deep" / ".gitignore").read_text() == "/b.tif\n"

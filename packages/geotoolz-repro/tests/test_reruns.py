@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import geotoolz as gz
 from geotoolz.cloud import ApplyMask, BufferMask, MaskClouds, MaskFromFlags
-from geotoolz.core import run
+from geotoolz.core import Map, Plan, VarSpec, run
 from geotoolz.core.testing import data_path, write_scene
 from geotoolz.grid import Reproject
 from geotoolz.indices import EVI, NDVI, NDWI
@@ -32,7 +33,7 @@ def scene(tmp_path_factory):
 def _again(op, scene, folder, threads=(1, 3)):
     path = freeze(op, scene, embed_below="20MB").save(folder / "a.gtar")
     artifact = load(path)
-    assert artifact.verify().tier is Tier.BIT_EXACT and artifact.outputs
+    assert artifact.verify().tier is Tier.INTACT and artifact.outputs
     for n in threads:
         report = artifact.rerun(folder / f"w{n}", threads=n)
         assert report.tier is Tier.BIT_EXACT, str(report)
@@ -57,6 +58,25 @@ def test_windows_give_the_frozen_bits(scene, tmp_path):
     artifact = freeze(op, scene)
     made = run(op, gz.open_tile(scene), window=(37, 41), threads=3)
     assert pixel_hash(made, "ndvi") == artifact.outputs["ndvi"].sha256
+
+
+class Rounded(Map):
+    """Tells how many rows its kernel got: what BLAS does to last bits, so that it can be seen."""
+
+    tags = frozenset({"approximate"})
+    kernel = staticmethod(lambda red: np.full(red.shape, red.shape[0], np.float32))
+
+    def plan(self, tile):
+        return Plan((tile.find("red"),), {"rows": VarSpec()})
+
+
+def test_a_step_that_depends_on_the_cut_is_run_as_it_was(tmp_path):
+    scene = write_scene({"shape": (600, 500), "bands": ("red", "nir")}, tmp_path / "large")
+    artifact = freeze(Rounded(), scene, embed_below="20MB")
+    for threads in (1, 4):
+        assert artifact.rerun(tmp_path / f"w{threads}", threads=threads).tier is Tier.BIT_EXACT
+    cut = run(Rounded(), gz.open_tile(scene), threads=4)
+    assert int(cut.rows.max()) < artifact.outputs["rows"].max
 
 
 @pytest.mark.filterwarnings("ignore::geotoolz.io.MetadataWarning")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from geotoolz.cloud import MaskClouds
 from geotoolz.core import ParameterError, ReadError, UntrustedOperatorError, from_function
 from geotoolz.core.testing import write_scene
 from geotoolz.indices import NDVI
-from geotoolz.io import WriteCOG, stream, write_tile
+from geotoolz.io import WriteCOG, WriteZarr, open_zarr, stream, write_tile
 from geotoolz.radiometry import Encode
 from geotoolz.repro import ArtifactError, Tier, load, trace
 
@@ -147,7 +148,7 @@ def test_no_signature_is_kept(scene, tmp_path):
 
 def test_no_code_by_way_of_reading(scene, tmp_path):
     """A stranger's file may name what signs addresses: it is not imported."""
-    from geotoolz.repro._trace import _of_tag
+    from geotoolz.repro._trace_files import _of_tag
 
     text = {"inputs": [], "software": {}, "pipeline": NDVI().config(), "source": str(scene)}
     found = _of_tag(tmp_path / "x.tif", json.dumps({**text, "read": {"sign": "os:getcwd"}}))
@@ -177,3 +178,72 @@ def test_tags_that_are_broken(scene, tmp_path):
             raster.update_tags(**{PROVENANCE_TAG: text})
         with pytest.raises(ArtifactError, match="cannot be read"):
             trace(path)
+
+
+@pytest.mark.parametrize("driver", ["call", "stream", "inline"])
+def test_zarr_tells_and_can_be_frozen(scene, tmp_path, driver):
+    """The attributes of the group tell it; the tile that is read back does not hold them."""
+    path = tmp_path / "out" / "ndvi.zarr"
+    op = gz.Sequential([*PIPELINE.operators, WriteZarr(str(path), ("ndvi", "red"))])
+    if driver == "call":
+        op(gz.open_tile(str(scene)))
+    elif driver == "stream":
+        stream(op, str(scene))
+    else:
+        report = gz.CatalogPipeline([str(scene)], op, tmp_path / "out", progress="none").run()
+        assert report.counts == {"done": 1}
+    found = trace(path)
+    assert found.told_by == "attributes" and found.source.startswith(str(scene))
+    assert {name for name, *_ in found.inputs} == {"B04.tif", "B08.tif", "SCL.tif"}
+    assert found.config_hash == PIPELINE.config_hash()
+    assert not [key for key in (*open_zarr(path).attrs, *gz.open_tile(path).attrs) if "PROVENANCE" in key]
+    artifact = load(found.freeze().save(tmp_path / "a.gtar"))
+    assert set(artifact.outputs) == {"ndvi", "red"}
+    assert artifact.rerun(tmp_path / "w").tier is Tier.BIT_EXACT
+
+
+def test_a_band_that_passed_through_is_frozen_too(scene, tmp_path):
+    gz.Sequential([*PIPELINE.operators, WriteCOG(f"{tmp_path}/{{band}}.tif", ("ndvi", "scl"))])(
+        gz.open_tile(scene)
+    )
+    artifact = trace(tmp_path / "scl.tif").freeze()
+    assert list(artifact.outputs) == ["scl"] and list(artifact.inputs["scene"].pixels) == ["scl"]
+    assert artifact.rerun(tmp_path / "w").tier is Tier.BIT_EXACT
+
+
+def test_a_zarr_folder_that_is_broken(tmp_path):
+    store = tmp_path / "x.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("{")
+    with pytest.raises(ReadError, match="cannot be read"):
+        trace(store)
+    (store / "zarr.json").write_text('{"attributes": {"GEOTOOLZ_PROVENANCE": "{"}}')
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        trace(store)
+    (store / "zarr.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="does not tell how"):
+        trace(store)
+
+
+@pytest.mark.parametrize("name", ["mosaic.vrt", "mosaic.tif"])
+def test_a_mosaic_names_its_parts(tmp_path, name):
+    from geotoolz.catalog import build_mosaic
+
+    files = []
+    for x in (0, 500):
+        folder = tmp_path / "scenes" / str(x)
+        scene = write_scene(
+            {"shape": (60, 50), "bands": ("red", "nir"), "origin": (500_000.0 + x, 5_100_000.0)}, folder
+        )
+        (path,) = stream(NDVI(), str(scene), f"{tmp_path}/parts/{x}.tif", outputs="ndvi").paths
+        files.append(path)
+    build_mosaic(files, tmp_path / name)
+    found = trace(tmp_path / name)
+    assert found.told_by == "mosaic" and sorted(map(str, found.parts)) == sorted(files)
+    assert {sha256 for _, _, sha256 in found.inputs} == {
+        hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files
+    }
+    with pytest.raises(ArtifactError, match="a mosaic of 2 files"):
+        found.freeze()
+    for number, part in enumerate(found.parts):
+        assert trace(part).freeze().rerun(tmp_path / f"w{number}").tier is Tier.BIT_EXACT

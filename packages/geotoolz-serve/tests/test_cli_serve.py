@@ -74,7 +74,9 @@ def test_a_server_drains_and_ends_when_it_is_told_to(config: Path) -> None:
         port = probe.getsockname()[1]
     command = [SCRIPT, "serve", "run", str(config), "--port", str(port), "--drain", "60"]
     environment = {**os.environ, "GEOTOOLZ_SERVE_TITLE": "Others"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     try:
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
@@ -86,10 +88,11 @@ def test_a_server_drains_and_ends_when_it_is_told_to(config: Path) -> None:
                 "it is still there for those who have its address"
             )
             process.send_signal(signal.SIGTERM)
-        _, logged = process.communicate(timeout=60)
+        told, logged = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
+    assert told == f"{url}/workbench/, until Ctrl-C\n"
     lines = [json.loads(line) for line in logged.splitlines()]
     assert {"GET"} == {line["method"] for line in lines if "method" in line}
     assert any(line.get("route") == "/pipelines" and line["status"] == 200 for line in lines)

@@ -198,6 +198,23 @@ def test_a_colouring_step_is_the_picture_of_the_pipeline(scene):
         np.testing.assert_array_equal(pixels[..., channel], target.extent.of(expected[name].values))
 
 
+def test_bands_without_names_are_named_in_the_pipeline(tmp_path):
+    path, values = tmp_path / "bare.tif", np.full((4, 32, 32), 0.2, "float32")
+    values[3] = 0.6
+    place = Affine(10, 0, 500_000, 0, -10, 5_100_000)
+    shape = {"width": 32, "height": 32, "count": 4, "dtype": "float32"}
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=place, **shape) as bare:
+        bare.write(values)
+    recipe = {"_target_": "geotoolz.indices.NDVI", "red": "band_3", "nir": "band_4"}  # as the README has it
+    settings = {
+        "pipelines": [{"name": "ndvi", "config": recipe}],
+        "layers": [{"name": "ndvi", "source": str(path), "pipeline": "ndvi"}],
+    }
+    layer = Registry.open(load_settings(settings)).layers["ndvi"]
+    found = layer.warped(layer.native_target((500_000, 5_099_900, 500_100, 5_100_000), "EPSG:32633", 64))
+    np.testing.assert_allclose(found.arrays["ndvi"], np.full((10, 10), 0.5), rtol=1e-6)
+
+
 def test_limits_that_nobody_gives_are_percentiles_of_the_coarsest_level():
     layer = open_layer(data_path("cogs_for_tile_server/cog.tif"))
     low, high = layer.style.legend.vmin, layer.style.legend.vmax

@@ -247,6 +247,29 @@ class TestJobs:
         assert stopped == ["the run was cancelled"]
         assert job.state == "cancelled"
         assert not job.folder.exists()
+        told = server.client.get(f"/jobs/{job.id}")  # whoever waits for it learns why it ended
+        assert (told.status_code, told.json()["state"]) == (200, "cancelled")
+        assert (
+            server.client.get(f"/jobs/{job.id}/result")
+            .json()["error"]["message"]
+            .startswith("the job is cancelled")
+        )
+        assert server.client.delete(f"/jobs/{job.id}").status_code == 204
+        assert server.client.get(f"/jobs/{job.id}").status_code == 404
+
+    def test_what_nobody_reads_is_refused_by_name(self, server: Any, scene: Any) -> None:
+        file = {"file": ("x.tif", b"II*\0", "image/tiff")}
+        for answer, name in [
+            (server.client.post("/process/ndvi", files=file, data={"format": "json"}), "format"),
+            (server.client.post("/process/ndvi?format=json", files=file), "format"),
+            (server.client.post("/process/ndvi?format=json&wait=1", json=_body(scene)), "format, wait"),
+        ]:
+            error = answer.json()["error"]
+            assert (answer.status_code, error["message"]) == (422, f"{name}: not read here")
+            assert "JSON" in error["fix"]
+        bare = server.client.post("/process/ndvi", content=json.dumps(_body(scene)))
+        assert bare.status_code == 415
+        assert "-H 'content-type: application/json'" in bare.json()["error"]["fix"]
 
     def test_a_full_queue_is_answered_with_503(self, serving: Any, catalog: Path, scene: Any) -> None:
         settings = {
@@ -282,7 +305,7 @@ class TestJobs:
             assert answer.status_code == 202
             assert _ended(server.client, answer.headers["location"])["state"] == "done"
 
-    def test_a_client_that_leaves_takes_its_run_with_it(
+    def test_row_12_a_client_that_leaves_takes_its_run_with_it(
         self, server: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         began, stopped = threading.Event(), threading.Event()

@@ -118,6 +118,28 @@ def test_row_09_a_pickle_in_place_of_a_picture_is_refused(guarded: Any, tmp_path
     assert not (tmp_path / "unpickled").exists()
 
 
+def test_row_02_operators_are_looked_up_without_asking_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked once: hundreds of files are read for it, and a pipeline may have many steps."""
+    import geotoolz.core._registry
+
+    text = _sequence(*["geotoolz.indices.NDVI"] * 50)
+    load_sandboxed(text)
+    monkeypatch.setattr(geotoolz.core._registry, "entry_points", lambda **_: pytest.fail("asked again"))
+    assert len(list(load_sandboxed(text).walk())) == 51
+    with pytest.raises(GeotoolzError, match="did you mean"):
+        load_sandboxed(_sequence("geotoolz.indices.NDIV"))
+
+
+@pytest.mark.parametrize("value", ["[red]", "{a: 1}", "[[1], [2, 3]]", "red", "true"])
+def test_row_16_values_of_a_kind_that_nobody_thought_of(value: str) -> None:
+    """Found by fuzzing: some operators convert a parameter before its type is checked."""
+    for target, name in (("hyperspectral.ACE", "spectrum"), ("sar.Frost", "window"), ("grid.Crop", "bounds")):
+        with pytest.raises(GeotoolzError, match=name):
+            load_sandboxed(f"_target_: geotoolz.{target}\n{name}: {value}\n")
+
+
 WORDS = st.sampled_from(
     [
         "_target_",

@@ -129,7 +129,39 @@ class TestRuns:
 
     def test_check_runs_nothing(self, server: Any) -> None:
         answer = server.client.post("/sandbox/check", json={"yaml": NDVI})
+        whole = {
+            "yaml": NDVI,
+            "layer": "scene",
+            "bbox": [15.0, 45.0, 15.1, 45.1],
+            "size": 64,
+            "format": "png",
+        }
+        assert server.client.post("/sandbox/check", json=whole).json() == answer.json()
+        lacking = {**whole, "yaml": "_target_: geotoolz.indices.NBR\n"}  # the scene has no swir22
+        refused = server.client.post("/sandbox/check", json=lacking)
+        assert refused.status_code == 422 and "swir22" in refused.json()["error"]["message"]
+        assert server.client.post("/sandbox/check", json={"yaml": lacking["yaml"]}).status_code == 200
+        assert server.client.post("/sandbox/check", json={**whole, "layer": "none"}).status_code == 404
         assert answer.json() == {"ok": True, "config_hash": load(NDVI).config_hash(), "steps": ["NDVI"]}
+
+    def test_a_picture_spans_the_percentiles_of_its_view_and_says_so(self, server: Any) -> None:
+        body = {"yaml": NDVI, "layer": "scene"}
+        answer = server.client.post("/sandbox/run", json=body)
+        low, high = map(float, answer.headers["x-rescale"].split(","))
+        values = np.load(
+            io.BytesIO(server.client.post("/sandbox/run", json={**body, "format": "npz"}).content)
+        )
+        assert (low, high) == pytest.approx(np.nanpercentile(values["ndvi"], (2, 98)))
+        told = server.client.post("/sandbox/run", json={**body, "rescale": [low, high], "format": "json"})
+        legend = told.json()["legend"]
+        assert (legend["vmin"], legend["vmax"], len(legend["colors"])) == (low, high, 256)
+        same = server.client.post("/sandbox/run", json={**body, "rescale": [low, high]})
+        assert same.content == answer.content
+        wide = server.client.post("/sandbox/run", json={**body, "rescale": [-1, 1]})
+        assert wide.content != answer.content and wide.headers["x-rescale"] == "-1.0,1.0"
+        classes = {"_target_": "geotoolz.radiometry.SelectBands", "names": ["scl"]}
+        scl = server.client.post("/sandbox/run", json={**body, "yaml": json.dumps(classes)})
+        assert scl.status_code == 200 and "x-rescale" not in scl.headers
 
     def test_a_mistake_is_told_with_its_line(self, server: Any, scene: Any) -> None:
         text = (

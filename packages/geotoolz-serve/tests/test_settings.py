@@ -72,6 +72,10 @@ def test_the_environment_lies_above_the_file(file: Path) -> None:
     ("given", "said"),
     [
         ({"titel": "x"}, "titel: there is no such setting (did you mean 'title'?)"),
+        (
+            {"layers": [{"name": "a", "source": "b", "sorce": "x"}]},
+            "sorce: there is no such setting (did you mean 'source'?)",
+        ),
         ({"pipelines": [{"name": "a b", "config": RED}]}, "pipelines.0.name"),
         ({"pipelines": [{"name": "../x", "config": RED}]}, "pipelines.0.name"),
         ({"pipelines": [{"name": "a", "config": RED}] * 2}, "the pipeline 'a' stands twice"),

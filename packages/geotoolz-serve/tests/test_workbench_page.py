@@ -103,7 +103,7 @@ def test_what_is_unchanged_is_not_sent_again(server):
 @pytest.mark.parametrize(
     "name", ["nothing.js", "../_app.py", "..%2f_app.py", "js", "%2e%2e/%2e%2e/__init__.py", "/etc/passwd"]
 )
-def test_only_the_files_of_the_page_exist(server, name):
+def test_row_08_only_the_files_of_the_page_exist(server, name):
     answer = httpx.get(f"{server.url}/workbench/static/{name}", trust_env=False)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"

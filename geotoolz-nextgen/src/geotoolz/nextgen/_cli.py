@@ -10,8 +10,12 @@ import typer
 
 from geotoolz._cli import group_app, run_app
 from geotoolz._cli._options import JsonOption
+from geotoolz.nextgen._unit_cli import add_unit_commands
+from geotoolz.presets._chain_cli import add_chain_command
 
-app = group_app("Ray: does it start here, and what does it see?")
+app = group_app("Ray, units of work for orchestrators, and chains from scenes to objects.")
+add_unit_commands(app)
+add_chain_command(app)
 
 
 @app.command("check-ray")

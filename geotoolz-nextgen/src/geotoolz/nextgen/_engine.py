@@ -1,60 +1,83 @@
-"""The Ray engine: one core task per tile, a bounded window of them, no Ray where there is nothing to do."""
+"""The Ray engine: one task per tile, a bounded window of them, no Ray where there is nothing to do."""
 
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import sys
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from geotoolz.batch import Completion, Failure, FailureKind, default_workers
+from geotoolz.core import BatchError
 
-from ._task import attempt
+from ._ray_capacity import slots
+from ._ray_options import Placement, RayOptions
+from ._ray_pool import Actors, Job, Pool, Tasks
+from ._ray_start import connect, first_line
 
 __all__ = ["RayEngine"]
 
 _log = logging.getLogger("geotoolz.nextgen")
-#: tasks under way per CPU: enough that no worker waits for the driver (the window made no difference beyond)
-_PER_CPU = 2
 #: a worker ends itself at the deadline; one that does not answer so long after that is given up (a hung node)
 _GRACE = 300.0
-_GIB = 2**30
-#: set before Ray is imported; what the user has set wins
-_ENV = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_task_oom_retries": "0",  # retries belong to the driver, where attempts are recorded
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it Ray warns that this default is about to change
-}
+#: seconds between looks at the nodes of the cluster
+_LOOK = 5.0
 
 
 class RayEngine:
     """Runs tasks on Ray: on this machine, or on the cluster at an address.
 
     Ray starts when the first task is submitted, so that a run with nothing to do does not pay for it, and
-    what the engine started it stops. Tasks carry paths; pixels never go through the object store.
+    what the engine started it stops. Tasks carry paths; pixels never go through the object store. Nodes may
+    join while it runs: more tasks are then handed out, and there are always some waiting, which is what an
+    autoscaler goes by. A node that is lost costs one attempt of every tile that it was working on.
 
     Parameters
     ----------
     n_workers : int, optional
-        CPUs of the local Ray, or tasks at a time on a cluster. By default those of this process, or of the
-        cluster.
+        CPUs of the local Ray, or tasks at a time on a cluster. By default those of this process, or what the
+        cluster holds.
     address : str, optional
         "local" (the default) starts a private Ray on this machine; "auto", "host:port" or "ray://host:port"
         join a running one, which is left running. An initialised Ray of this process is used as it is.
-    object_store_memory : int, optional
-        Bytes of shared memory of a local Ray; 512 MiB is plenty, for results are small.
+    runtime_env : mapping, optional
+        Ray's runtime environment of the workers: ``env_vars``, ``working_dir``, ``pip`` and so on.
+    cpus, gpus : float, optional
+        What one task is given, parts included. Ray does not enforce CPUs; a GPU is shown to its task alone.
+    memory : int or str, optional
+        Bytes that one task needs ("2GiB"): a node gets no more tasks than fit.
+    resources : mapping of str to float, optional
+        Resources of your own (``{"spot": 1}``), as the nodes were started with.
+    placement : {"pack", "spread"}
+        "pack" fills nodes by half before it takes the next; "spread" goes round, for tasks that share a
+        node's network.
+    actors : bool
+        Keep workers with their resources for the whole run. Plain workers are kept too, and load a model
+        once; actors are for a GPU, which they do not give back between tasks, and for `in_flight`.
+    in_flight : int
+        Tasks that an actor works on at a time, in threads: one reads while another computes. A task that
+        takes its actor down takes the others in flight with it.
+    patience : float
+        Seconds to wait for a node that can hold a task, before the run ends with an error. An autoscaler
+        needs minutes for its first one. A private Ray is not waited for.
+    object_store_memory : int or str, optional
+        Shared memory of a local Ray; 512 MiB is plenty, for results are small.
     temp_dir : str, optional
         Folder for Ray's sockets and logs; short, because socket paths are limited to 107 characters.
+
+    Raises
+    ------
+    ParameterError
+        For an option that cannot be.
+    BatchError
+        When the first task is submitted, if Ray cannot be reached or started.
 
     Examples
     --------
     >>> from geotoolz.batch import get_engine
-    >>> get_engine("ray", 2).name
+    >>> get_engine("ray", 2, cpus=2, memory="4GiB", placement="spread").name
     'ray'
     """
 
@@ -65,21 +88,49 @@ class RayEngine:
         n_workers: int | None = None,
         *,
         address: str = "local",
-        object_store_memory: int | None = None,
+        runtime_env: Mapping[str, Any] | None = None,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        memory: int | str | None = None,
+        resources: Mapping[str, float] | None = None,
+        placement: Placement = "pack",
+        actors: bool = False,
+        in_flight: int = 1,
+        patience: float = 300.0,
+        object_store_memory: int | str | None = None,
         temp_dir: str | None = None,
     ) -> None:
+        self.options = RayOptions(
+            address=address,
+            runtime_env=runtime_env,
+            cpus=cpus,
+            gpus=gpus,
+            memory=memory,
+            resources=resources,
+            placement=placement,
+            actors=actors,
+            in_flight=in_flight,
+            patience=patience,
+            object_store_memory=object_store_memory,
+            temp_dir=temp_dir,
+        )
         self.n_workers = n_workers or default_workers()
         self._asked = n_workers
-        self.window = self.n_workers * _PER_CPU
-        self.address = address
-        self._memory = object_store_memory or _GIB // 2
-        self._temp_dir = temp_dir
+        self.window = self.n_workers
         self._fn: Callable[[Any], Any] | None = None
-        self._remote: Any = None
+        self._ray: Any = None
+        self._pool: Pool | None = None
         self._started = False
-        self._backlog: deque[tuple[int, Any, float | None]] = deque()
-        self._running: dict[Any, tuple[int, float | None, float]] = {}
+        self._looked = 0.0
+        self._poor_since: float | None = None
+        self._backlog: deque[Job] = deque()
+        self._running: dict[Any, Job] = {}
         self._cancelled: set[Any] = set()
+
+    @property
+    def address(self) -> str:
+        """Where Ray is."""
+        return self.options.address
 
     def start(self, fn: Callable[[Any], Any]) -> None:
         """Remember the function; Ray starts with the first task."""
@@ -87,208 +138,183 @@ class RayEngine:
 
     def submit(self, ticket: int, payload: Any, timeout: float | None = None) -> None:
         """Hand out one attempt."""
-        if self._remote is None:
+        if self._pool is None:
             self._connect()
-        self._backlog.append((ticket, payload, timeout))
+        self._backlog.append(Job(ticket, payload, timeout))
         self._hand_out()
 
     def wait(self, timeout: float | None) -> Sequence[Completion]:
-        """Return what ended, killing what is over its deadline."""
-        import ray
-
-        self._hand_out()
-        if not self._running:
+        """Return what ended, and look whether nodes have come or gone."""
+        if self._pool is None:
             return ()
+        if time.monotonic() - self._looked > _LOOK:
+            self._look()
+        self._hand_out()
         self._expire()
-        waiting = list(self._running)
+        waiting = [*self._running, *self._pool.watched()]
+        if not waiting:
+            if self._backlog:
+                time.sleep(_LOOK if timeout is None else min(timeout, _LOOK))
+            return ()
+        wait, patience = self._ray.wait, _LOOK if timeout is None else min(timeout, _LOOK)
         # all that are ready are taken, not only the first: one call per task would cost the driver more
-        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout, fetch_local=True)
+        ready, _ = wait(waiting, num_returns=1, timeout=patience, fetch_local=True)
         if ready:
-            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=True)
-        return [self._collect(reference) for reference in ready]
+            ready, _ = wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=True)
+        found = [completion for one in ready for completion in self._collect(one)]
+        self._hand_out()
+        return found
 
     def stop(self, *, now: bool = False) -> None:
         """Cancel what still runs and stop the Ray that this engine started."""
-        if self._remote is None:
+        if self._pool is None:
             return
-        import ray
-
-        for reference in self._running:
-            ray.cancel(reference, force=True)
+        if not self.options.actors:
+            for reference in self._running:
+                self._ray.cancel(reference, force=True)
+        self._pool.stop()
         self._backlog.clear()
         self._running.clear()
         self._cancelled.clear()
-        self._remote = None
+        self._pool = None
         if self._started:
-            ray.shutdown()
+            self._ray.shutdown()
             self._started = False
 
     # ---- inside
 
+    def _connect(self) -> None:
+        self._ray, self._started = connect(self.options, self.n_workers)
+        kind = Actors if self.options.actors else Tasks
+        # what was said when connecting holds for all tasks; of a Ray that was there it is said with each
+        options = replace(self.options, runtime_env=None) if self._started else self.options
+        self._pool = kind(self._ray, self._fn or _no_function, options)
+        self._poor_since = None
+        self._look()
+
+    def _look(self) -> None:
+        """Fit the window to the nodes that there are.
+
+        Raises
+        ------
+        BatchError
+            If no node has been able to hold a task for longer than is waited.
+        """
+        if self._pool is None:
+            return
+        self._looked = time.monotonic()
+        nodes = self._ray.nodes()
+        places = slots(nodes, self.options.need)
+        own = self._started and self.address == "local"
+        if not own and self._asked is not None:
+            places = min(places, self._asked)
+        if places == 0:
+            self._be_patient(nodes, own)
+        else:
+            self._poor_since = None
+        window = self._pool.window(places)
+        if not own and self._asked is not None and not self.options.actors:
+            window = min(window, self._asked)  # Ray starts what it is given as soon as it can
+        if window != self.window:
+            _log.info("%d tasks at a time on %d nodes", places, sum(bool(n["Alive"]) for n in nodes))
+        self.n_workers = max(places, 1)
+        self.window = max(window, 1)  # a task that waits is what an autoscaler sees
+        # actors that wait for a node are what an autoscaler sees; no more than there is work for
+        more = 0 if own or self._asked is not None else min(places, len(self._backlog))
+        self._pool.resize(max(places, 1) + more)
+
+    def _be_patient(self, nodes: Sequence[Mapping[str, Any]], own: bool) -> None:
+        if self._poor_since is None:
+            self._poor_since = time.monotonic()
+        if not own and time.monotonic() - self._poor_since < self.options.patience:
+            return
+        need = ", ".join(f"{amount:g} {name}" for name, amount in self.options.need.items())
+        alive = [node["Resources"] for node in nodes if node["Alive"]]
+        there = "; ".join(
+            ", ".join(f"{has.get(name, 0.0):g} {name}" for name in self.options.need) for has in alive
+        )
+        raise BatchError(
+            f"no node of Ray at {self.address!r} can hold a task, which asks for {need}; they have {there}",
+            expected="a node with as much",
+            fix="ask for less, add nodes, or give an autoscaler more patience=",
+        )
+
     def _hand_out(self) -> None:
         """Give Ray what it may hold."""
-        while self._backlog and len(self._running) < self.window:
-            ticket, payload, timeout = self._backlog.popleft()
-            reference = self._remote.remote(self._fn, payload, timeout)
-            self._running[reference] = (ticket, timeout, time.monotonic())
+        while self._backlog and self._pool is not None and len(self._running) < self.window:
+            job = self._backlog[0]
+            job.since = time.monotonic()
+            reference = self._pool.send(job)
+            if reference is None:
+                return
+            self._running[reference] = self._backlog.popleft()
 
-    def _connect(self) -> None:
-        _knock(self.address)
-        ray = _import_ray(private=self.address == "local")
-        if not ray.is_initialized():
-            self._init(ray)
-        if self._asked is None and self.address != "local":
-            cpus = int(ray.cluster_resources().get("CPU", self.n_workers))
-            self.n_workers = max(1, cpus)
-            self.window = self.n_workers * _PER_CPU
-        # max_retries=0: the driver retries, and records every attempt
-        self._remote = ray.remote(num_cpus=1, max_retries=0)(attempt)
-
-    def _init(self, ray: Any) -> None:
-        from geotoolz.core import BatchError
-
-        options: dict[str, Any] = {
-            "address": self.address,
-            "log_to_driver": False,
-            "logging_level": logging.ERROR,
-        }
-        if self.address == "local":
-            options.update(
-                num_cpus=self.n_workers,
-                include_dashboard=False,
-                object_store_memory=self._memory,
-                _temp_dir=self._temp_dir or _short_folder(),
-            )
+    def _collect(self, reference: Any) -> Sequence[Completion]:
+        pool, errors = self._pool, self._ray.exceptions
+        if pool is None:
+            return ()
+        job = self._running.get(reference)
+        if job is None:
+            if reference in pool.watched():
+                pool.noticed(reference)
+            return ()
         try:
-            ray.init(**options)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+            value, failure, seconds, worker = self._ray.get(reference)
+        except errors.RuntimeEnvSetupError as exc:
             raise BatchError(
-                f"Ray at {self.address!r} cannot be reached or started: {_first_line(exc)}",
-                expected="'local', 'auto', 'host:port' or 'ray://host:port'",
-                fix="check the address, or use engine='process' on this machine",
+                f"the runtime environment cannot be made: {first_line(exc)}",
+                expected="one that every node can make",
+                fix="try it with `geotoolz nextgen check-ray`",
             ) from exc
-        self._started = True
-        _keep_stdout_clean()
-
-    def _collect(self, reference: Any) -> Completion:
-        import ray
-
-        ticket, timeout, since = self._running.pop(reference)
-        ran = time.monotonic() - since
+        except errors.RayError as exc:
+            return self._bury(reference, job, exc)
+        del self._running[reference]
         self._cancelled.discard(reference)
-        late = timeout is not None and ran >= timeout
-        try:
-            value, failure, seconds, worker = ray.get(reference)
-            return Completion(ticket, value, failure, seconds, worker)
-        except ray.exceptions.RayError as exc:
-            kind, told = _kind(exc), _first_line(exc)
-            if late and kind is FailureKind.LOST:
-                kind, told = FailureKind.TIMEOUT, f"longer than {timeout:g} s; the worker was killed"
-            return Completion(ticket, None, Failure(kind, type(exc).__name__, told), ran, "ray")
+        pool.done(reference)
+        return (Completion(job.ticket, value, failure, seconds, worker),)
+
+    def _bury(self, reference: Any, job: Job, exc: Exception) -> Sequence[Completion]:
+        """Report an attempt that died with its worker, and put back what died without having begun."""
+        errors = self._ray.exceptions
+        asked = reference in self._cancelled
+        self._cancelled.discard(reference)
+        del self._running[reference]
+        if self._pool is not None:
+            self._pool.buried(reference)
+        if asked and isinstance(exc, errors.TaskCancelledError):
+            self._backlog.appendleft(job)  # it still waited for a worker: others use the cluster, too
+            return ()
+        ran = time.monotonic() - job.since
+        kind, told = _kind(errors, exc), first_line(exc)
+        if kind is FailureKind.LOST and job.timeout is not None and ran >= job.timeout:
+            kind, told = FailureKind.TIMEOUT, f"longer than {job.timeout:g} s; the worker was killed"
+        return (Completion(job.ticket, None, Failure(kind, type(exc).__name__, told), ran, "ray"),)
 
     def _expire(self) -> None:
         """Give up tasks whose worker should have ended itself long ago, with those before it."""
-        import ray
-
+        if self.options.actors:
+            return  # nothing but the death of its process ends what an actor runs
         now = time.monotonic()
-        for reference, (_, timeout, since) in self._running.items():
-            if (
-                timeout is not None
-                and now - since > _PER_CPU * timeout + _GRACE
-                and reference not in self._cancelled
-            ):
+        for reference, job in self._running.items():
+            if job.timeout is None or reference in self._cancelled:
+                continue
+            if now - job.since > 2 * job.timeout + _GRACE:
                 self._cancelled.add(reference)
-                ray.cancel(reference, force=True)
+                self._ray.cancel(reference, force=True)
 
 
-def _knock(address: str) -> None:
-    """Refuse an address where nobody listens: Ray itself would try for many minutes.
-
-    Raises
-    ------
-    BatchError
-        If no connection can be made.
-    """
-    import socket
-
-    from geotoolz.core import BatchError
-
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return  # "local", "auto": Ray knows
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise BatchError(
-            f"nobody answers at {address!r}: {error}",
-            expected="the address of a running Ray, as `ray start --head` prints it",
-            fix="start one there, or use the address 'local'",
-        ) from error
+def _no_function(payload: Any) -> Any:
+    raise BatchError("an engine that was not started", expected="start(fn) before submit")
 
 
-def _import_ray(*, private: bool) -> Any:
-    """Import Ray with its switches set; it reads most of them when it is imported."""
-    # uv's hook makes the tasks of a local Ray hang (seen with 2.60: the first get never returned)
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    for name, value in _ENV.items():
-        os.environ.setdefault(name, value)
-    if private and "ray" not in sys.modules:
-        _lock_up()
-    try:
-        import ray
-    except ModuleNotFoundError as exc:
-        from geotoolz.core import MissingDependencyError
-
-        raise MissingDependencyError("ray is not installed", expected="ray ≥ 2.40", fix="uv add ray") from exc
-    return ray
-
-
-def _lock_up() -> None:
-    """Give the private cluster a token of its own: whoever reaches an open one can run code as this user."""
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-
-
-def _short_folder() -> str:
-    """Return a folder whose sockets have short names."""
-    folder = tempfile.gettempdir()
-    if len(folder) > 30:
-        folder = "/tmp"
-    return os.path.join(folder, f"gtz-ray-{os.getuid() if hasattr(os, 'getuid') else 0}")  # noqa: PTH118
-
-
-def _keep_stdout_clean() -> None:
-    """Send the raylet's remarks (every dead worker is one) to the log: standard output is for results.
-
-    Ray prints them whatever ``log_to_driver`` says, and has no switch; where its inside has changed, they
-    stay.
-    """
-    from ray._private import worker
-
-    if hasattr(worker, "print_to_stdstream"):
-        worker.print_to_stdstream = _to_log
-
-
-def _to_log(data: Any, ignore_prefix: bool) -> None:
-    for line in data.get("lines", ()):
-        _log.info("ray: %s", line)
-
-
-def _kind(exc: BaseException) -> FailureKind:
-    """Say what a Ray error means: a worker, node or memory that is gone; else an error of ours."""
-    import ray
-
+def _kind(errors: Any, exc: BaseException) -> FailureKind:
+    """Say whether a Ray error means a node, a worker or memory that is gone; else it is an error of ours."""
+    if isinstance(exc, (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError)):
+        return FailureKind.NODE
     gone = (
-        ray.exceptions.WorkerCrashedError,
-        ray.exceptions.NodeDiedError,
-        ray.exceptions.OutOfMemoryError,
-        ray.exceptions.LocalRayletDiedError,
-        ray.exceptions.ObjectLostError,
-        ray.exceptions.TaskCancelledError,
+        errors.WorkerCrashedError,
+        errors.OutOfMemoryError,
+        errors.TaskCancelledError,
+        errors.RayActorError,
     )
     return FailureKind.LOST if isinstance(exc, gone) else FailureKind.ERROR
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]

@@ -1,10 +1,12 @@
-"""What a Ray worker runs: one attempt, its failure as data."""
+"""What a worker of a cluster runs: one attempt, its failure as data, its process ended at the deadline."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,17 +14,20 @@ from typing import Any
 from geotoolz.batch import Failure, FailureKind
 from geotoolz.batch._worker import call, portable, prepare_worker
 
-__all__ = ["attempt"]
+__all__ = ["Answer", "attempt"]
+
+Answer = tuple[Any, Failure | None, float, str]
+
+_deadlines: dict[object, float] = {}
+_lock = threading.Lock()
 
 
-def attempt(
-    fn: Callable[[Any], Any], payload: Any, timeout: float | None
-) -> tuple[Any, Failure | None, float, str]:
+def attempt(fn: Callable[[Any], Any], payload: Any, timeout: float | None, where: str = "ray") -> Answer:
     """Call `fn` and return (value, failure, seconds, worker); what a task raises is data from here on."""
     prepare_worker()
     with _deadline(timeout):
         value, failure, seconds = call(fn, payload)
-    worker = f"ray-{os.getpid()}"
+    worker = f"{where}-{os.getpid()}"
     if failure is not None:
         return None, portable(failure), seconds, worker
     try:
@@ -37,14 +42,27 @@ def attempt(
 def _deadline(seconds: float | None) -> Iterator[None]:
     """Let the system end this process at the deadline.
 
-    The driver cannot know when a task began, only when it was handed to Ray; and a task that hangs in C code
-    hears no Python. The default action of SIGALRM needs neither.
+    The driver cannot know when a task began, only when it was handed out; and a task that hangs in C code
+    hears no Python. The default action of SIGALRM needs neither. Several threads may have a deadline each:
+    the timer is set to the nearest.
     """
     if seconds is None or not hasattr(signal, "setitimer"):
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    key = object()
+    with _lock:
+        _deadlines[key] = time.monotonic() + seconds
+        _arm()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        with _lock:
+            del _deadlines[key]
+            _arm()
+
+
+def _arm() -> None:
+    nearest = min(_deadlines.values(), default=None)
+    # 0 would switch the timer off
+    left = 0.0 if nearest is None else max(nearest - time.monotonic(), 0.001)
+    signal.setitimer(signal.ITIMER_REAL, left)

@@ -32,6 +32,7 @@ _MODULES = {
     "fusion": "geotoolz-indices",
     "learn": "geotoolz-learn",
     "nextgen": "geotoolz-nextgen",
+    "presets": "geotoolz-nextgen",
     "patch": "geotoolz-patch",
     "augment": "geotoolz-patch",
     "qc": "geotoolz-qc",
@@ -48,6 +49,7 @@ _NAMES = {
     "GeoCatalog": "catalog",
     "Graph": "core",
     "Input": "core",
+    "Job": "batch",
     "Sequential": "core",
     "Switch": "core",
     "check": "core",
@@ -55,7 +57,7 @@ _NAMES = {
     "freeze": "core",
     "load": "core",
     "open_tile": "io",
-    "preset": "_cli",
+    "preset": "core",
     "run": "core",
     "save": "core",
     "stream": "io",
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     import geotoolz.metrics as metrics
     import geotoolz.nextgen as nextgen
     import geotoolz.patch as patch
+    import geotoolz.presets as presets
     import geotoolz.qc as qc
     import geotoolz.radiometry as radiometry
     import geotoolz.repro as repro
@@ -87,8 +90,8 @@ if TYPE_CHECKING:
     import geotoolz.terrain as terrain
     import geotoolz.vector as vector
     import geotoolz.viz as viz
-    from geotoolz._cli import preset as preset
     from geotoolz.batch import CatalogPipeline as CatalogPipeline
+    from geotoolz.batch import Job as Job
     from geotoolz.catalog import GeoCatalog as GeoCatalog
     from geotoolz.core import Branch as Branch
     from geotoolz.core import Graph as Graph
@@ -99,6 +102,7 @@ if TYPE_CHECKING:
     from geotoolz.core import dump as dump
     from geotoolz.core import freeze as freeze
     from geotoolz.core import load as load
+    from geotoolz.core import preset as preset
     from geotoolz.core import run as run
     from geotoolz.core import save as save
     from geotoolz.io import open_tile as open_tile

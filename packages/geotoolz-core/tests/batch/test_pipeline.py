@@ -11,7 +11,7 @@ from gtz_batch_ops import Ratio, WriteNpy
 
 from geotoolz.batch import BatchReport, CatalogPipeline, ExitCode, RetryPolicy, TileState
 from geotoolz.core import Sequential
-from geotoolz.core._errors import BatchError, MissingVariableError, ReadError
+from geotoolz.core._errors import BatchError, MissingVariableError, ParameterError, ReadError
 from geotoolz.core.testing import write_scene
 from geotoolz.io import WriteCOG
 from geotoolz.radiometry import BoxMean
@@ -173,11 +173,11 @@ def test_stale_tiles_are_made_again_and_files_of_the_old_pipeline_go(tmp_path):
 
 
 def test_other_code_makes_stale_only_on_request(scenes, tmp_path, monkeypatch):
-    from geotoolz.batch import _plan
+    from geotoolz.batch import _judge
 
     job(scenes, tmp_path).run()
-    versions = {**_plan.code_versions(), "geotoolz-core": "99"}
-    monkeypatch.setattr(_plan, "code_versions", lambda: versions)
+    versions = {**_judge.code_versions(), "geotoolz-core": "99"}
+    monkeypatch.setattr(_judge, "code_versions", lambda: versions)
     assert job(scenes, tmp_path).plan().counts == {"fresh": SCENES}
     plan = job(scenes, tmp_path, stale_on="code").plan()
     assert plan.counts == {"stale": SCENES} and "geotoolz-core" in plan.tiles[0].reason
@@ -257,8 +257,8 @@ def test_without_out_the_path_of_the_sink_decides(scenes, tmp_path, monkeypatch)
         CatalogPipeline(rows(scenes[:1]), Ratio())
     with pytest.raises(BatchError, match="below the output folder"):
         CatalogPipeline(rows(scenes[:1]), npy("/elsewhere/{item_id}.npy"), "results")
-    with pytest.raises(BatchError, match="local"):
-        CatalogPipeline(rows(scenes[:1]), Ratio(), "s3://bucket/out")
+    with pytest.raises(ParameterError, match="s3://bucket/prefix"):
+        CatalogPipeline(rows(scenes[:1]), Ratio(), "ftp://host/out")
 
 
 def test_a_yaml_file_is_a_pipeline(scenes, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+
+# importlib mode puts no test folder on the path; helpers lie beside the tests, and the file server in io/
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "io"))
 
 
 @pytest.fixture

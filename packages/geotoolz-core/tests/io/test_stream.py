@@ -623,7 +623,7 @@ def test_zarr_sink_round_trip(tmp_path):
     (path,) = WriteZarr(tmp_path / "{item_id}.zarr", chunks=32).write(tile, created=("red",))
     back = open_zarr(path)
     assert back.red.identical(tile.red) and list(back) == ["red"]
-    for bad in ("a.tif", "s3://b/a.zarr", "{band}.zarr"):
+    for bad in ("a.tif", "/vsis3/b/a.zarr", "{band}.zarr"):
         with pytest.raises(ParameterError):
             WriteZarr(bad)
     with pytest.raises(ParameterError, match="chunks=0"):

@@ -14,6 +14,7 @@ import numpy as np
 
 from geotoolz.core import Extent, GeotoolzError, ParameterError, Sink, TileSpec, tile_from_arrays
 from geotoolz.core._grid import grid_label
+from geotoolz.core._provenance import made_by
 from geotoolz.temporal._monthly_make import Making, Pixels
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class Files:
     def finish(self, making: Making) -> None:
         """Encode an image, move it into place, and describe it."""
         end, stack = self._open.pop(id(making))
-        with stack:
+        reader = making.reader
+        told = made_by(self._recipe.pipeline, source=reader.recipe, files=reader.inputs)
+        with stack, told:
             end.finish(self._threads)
             self._paths[making.period.label] = tuple(end.publish())
         if self._folder is not None:
@@ -136,7 +139,8 @@ def _write_item(folder: Path, sink: Any, recipe: Recipe, making: Making) -> None
     from geotoolz.batch._commit import typed, write_atomic
     from geotoolz.batch._item import build_item
 
-    layout = Layout(Path(os.path.abspath(folder)))  # noqa: PTH100 - no links are followed
+    out = Path(os.path.abspath(folder))  # noqa: PTH100 - no links are followed
+    layout = Layout(out)
     bands: dict[str, list[str]] = {}
     for name, path in sink.output_paths(making.tile, sink.bands).items():
         bands.setdefault(Path(os.path.relpath(path, folder)).as_posix(), []).append(name)
@@ -147,7 +151,7 @@ def _write_item(folder: Path, sink: Any, recipe: Recipe, making: Making) -> None
         item = build_item(
             _without_pixels(making.tile),
             str(making.tile.attrs["tile_id"]),
-            _sealed(layout.out, bands),
+            _sealed(out, bands),
             key=task_key(config_hash, stamps, read=read),
             config_hash=config_hash,
             stamps=stamps,
@@ -159,6 +163,7 @@ def _write_item(folder: Path, sink: Any, recipe: Recipe, making: Making) -> None
             source="",
             bands=bands,
             pipeline=pipeline,
+            files_read=making.reader.inputs,
             collection=layout.collection_id,
         )
         path = layout.item(str(making.tile.attrs["tile_id"]))

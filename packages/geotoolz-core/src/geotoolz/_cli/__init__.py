@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geotoolz._cli._app import app
     from geotoolz._cli._main import group_app, run_app
-    from geotoolz._cli._presets import preset
 
-__all__ = ["app", "group_app", "main", "preset", "run_app"]
+__all__ = ["app", "group_app", "main", "run_app"]
 
 _HOMES = {
     "app": "geotoolz._cli._app",
     "group_app": "geotoolz._cli._main",
-    "preset": "geotoolz._cli._presets",
     "run_app": "geotoolz._cli._main",
 }
 

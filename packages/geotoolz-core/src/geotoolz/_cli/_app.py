@@ -15,6 +15,8 @@ from geotoolz._cli import (
     _mend,
     _operators,
     _pipeline,
+    _plan,
+    _quarantine,
     _run,
     _status,
     _stream,
@@ -58,7 +60,7 @@ def _root(
 app.command("demo")(_demo.demo)
 app.command("info")(_info.info)
 app.command("run")(_run.run)
-app.command("plan")(_run.plan)
+app.command("plan")(_plan.plan)
 app.command("stream")(_stream.stream)
 app.command("check")(_check.check)
 app.command("status")(_status.status)
@@ -68,6 +70,7 @@ app.command("gc")(_mend.gc)
 app.command("replay")(_mend.replay)
 app.add_typer(_catalog.app, name="catalog")
 app.add_typer(_pipeline.app, name="pipeline")
+app.add_typer(_quarantine.app, name="quarantine")
 app.command("operators")(_operators.operators)
 
 

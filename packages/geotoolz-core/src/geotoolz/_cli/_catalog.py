@@ -1,4 +1,4 @@
-"""``geotoolz catalog``: build, show, query; mosaic and stac of what a run made."""
+"""``geotoolz catalog``: build, search, acquire, show, query; mosaic and stac of what a run made."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from geotoolz._cli._main import group_app
-from geotoolz._cli._options import JsonOption
+from geotoolz._cli._options import JsonOption, out_place
 from geotoolz._cli._products import mosaic, stac
+from geotoolz._cli._stac import acquire, search
 
-app = group_app("Catalogs of scenes: build, show, query; products: mosaic, stac.")
+app = group_app("Catalogs of scenes: build, search, acquire, show, query; products: mosaic, stac.")
 
 CatalogArg = Annotated[
     str, typer.Argument(metavar="CATALOG", help="A catalog file (.parquet), or whatever `build` takes.")
@@ -25,7 +26,13 @@ def build(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="By default SOURCE's name with .parquet, here."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            parser=out_place,
+            help="By default SOURCE's name with .parquet, here; s3://bucket/name.parquet too.",
+        ),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option("--pattern", metavar="GLOB", help="Only files whose name or path matches.")
@@ -75,7 +82,8 @@ def query(
         typer.Option("--where", help="A condition, such as 'cloud_cover < 20 and platform = sentinel-2a'."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save what was found.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", parser=out_place, help="Save what was found."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,6 +113,8 @@ def query(
             say(f"{shown_path(written)}: {counted(len(found), 'scene')}")
 
 
+app.command()(search)
+app.command()(acquire)
 app.command()(stac)
 app.command()(mosaic)
 

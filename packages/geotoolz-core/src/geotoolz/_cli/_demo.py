@@ -138,8 +138,8 @@ def _catalog(folder: DemoFolder, made: Made) -> GeoCatalog:
 
 
 def _pipeline(folder: DemoFolder, made: Made) -> None:
-    from geotoolz._cli._presets import preset_text
     from geotoolz.core import load
+    from geotoolz.core._presets import preset_text
 
     if not folder.pipeline.exists():
         folder.pipeline.write_text(preset_text("ndvi"), "utf-8")

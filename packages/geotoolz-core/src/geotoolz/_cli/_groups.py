@@ -105,10 +105,15 @@ def _points() -> dict[str, EntryPoint]:
 
 
 def _summary(point: EntryPoint) -> str:
-    """Return what a group is about, without importing it: its room's first line, else its distribution's."""
+    """Return what a group is about, without importing it: its room's first line, else its distribution's.
+
+    A room may have a second group, in a module with a name of its own, whose first line it is then.
+    """
     top, _, rest = point.module.partition(".")
-    own = rest.partition(".")[0]
+    own, _, module = rest.partition(".")
     room = Path(point.name if own == "_cli" else own, "__init__.py")  # core's groups bear the names of rooms
+    if own != "_cli" and module not in ("", "_cli"):
+        room = Path(own, *module.split(".")).with_suffix(".py")
     for base in geotoolz.__path__ if top == "geotoolz" else ():
         if (path := Path(base, room)).is_file():
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

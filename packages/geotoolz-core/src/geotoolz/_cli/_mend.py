@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from geotoolz._cli._options import (
-    AoiOption,
-    JsonOption,
-    OutArg,
-    PipelineArg,
-    ResOption,
-    SetOption,
-    SourceArg,
-)
-
-if TYPE_CHECKING:
-    from geotoolz.batch import CatalogPipeline
+from geotoolz._cli._batch_options import FirstArg, OutOrNone, OverrideOption, SourceOrNone
+from geotoolz._cli._options import AoiOption, JsonOption, OutArg, ResOption, SetOption, SignOption
 
 
 def verify(
@@ -26,15 +15,23 @@ def verify(
     heal: Annotated[
         bool, typer.Option("--heal", help="Delete damaged files; the next run makes them again.")
     ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First write a lost journal again, from the items.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare every output with the checksum that it was written with; exit code 3 where one differs."""
     from geotoolz._cli._console import say, say_json, table
-    from geotoolz.batch import ExitCode, verify
+    from geotoolz._cli._scenes import counted
+    from geotoolz.batch import ExitCode, rebuild_journal, verify
 
+    rebuilt = rebuild_journal(out) if rebuild else ()
     found = verify(out, heal=heal)
+    if rebuild and not as_json:
+        say(f"{out}: {counted(len(rebuilt), 'tile')} written into the journal")
     if as_json:
-        say_json({"out": str(out), "damaged": found, "healed": heal and bool(found)})
+        told = {"rebuilt": list(rebuilt)} if rebuild else {}
+        say_json({"out": str(out), "damaged": found, "healed": heal and bool(found), **told})
     elif found:
         table(("file", "what is wrong"), found.items())
         say(
@@ -48,38 +45,46 @@ def verify(
 
 
 def gc(
-    pipeline: PipelineArg,
-    source: SourceArg,
-    out: OutArg,
+    pipeline: FirstArg,
+    source: SourceOrNone = None,
+    out: OutOrNone = None,
     set_: SetOption = None,
+    override: OverrideOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it they are listed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List, or delete, what was written for scenes that the source does not have any more."""
     from geotoolz._cli._console import say, say_json
+    from geotoolz._cli._jobs import make_job
     from geotoolz.batch import TileState, remove_orphans
 
-    plan = _job(pipeline, source, out, None, None, set_).plan()
+    job = make_job(pipeline, source, out, sets=set_, overrides=override)
+    plan = job.plan()
     orphans = [tile.tile_id for tile in plan.tiles if tile.state is TileState.ORPHAN]
     gone = remove_orphans(plan) if yes and orphans else ()
     if as_json:
-        say_json({"out": str(out), "orphans": orphans, "deleted": list(gone)})
+        say_json({"out": str(job.out), "orphans": orphans, "deleted": list(gone)})
         return
     for name in gone or orphans:
         say(name)
-    counted = f"{len(orphans)} {'tile' if len(orphans) == 1 else 'tiles'} not in {source}"
+    named = source if source is not None else pipeline
+    counted = f"{len(orphans)} {'tile' if len(orphans) == 1 else 'tiles'} not in {named}"
     hint = f", {len(gone)} files deleted" if yes else "; --yes deletes what was written for them"
     say(counted + (hint if orphans else ""))
 
 
 def replay(
-    pipeline: PipelineArg,
-    source: SourceArg,
-    out: OutArg,
-    tile: Annotated[str, typer.Argument(metavar="TILE", help="Its id, as `geotoolz plan` lists it.")],
+    pipeline: FirstArg,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its scenes; of a job: TILE.")],
+    out: OutOrNone = None,
+    tile: Annotated[
+        str | None, typer.Argument(metavar="TILE", help="Its id, as `geotoolz plan` lists it.")
+    ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
     set_: SetOption = None,
+    override: OverrideOption = None,
+    sign: SignOption = None,
     pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger where it fails.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,11 +93,18 @@ def replay(
     Exit code 3 where the bytes differ from what stands in the output folder.
     """
     from geotoolz._cli._console import facts, say_json
+    from geotoolz._cli._jobs import make_job
     from geotoolz.batch import ExitCode
+    from geotoolz.core._errors import ParameterError
 
-    job = _job(pipeline, source, out, aoi, res, set_)
+    if (out is None) != (tile is None):
+        raise ParameterError("OUT without TILE", expected="PIPELINE SOURCE OUT TILE, or JOB TILE")
+    wanted, scenes = (source, None) if tile is None else (tile, source)
+    job = make_job(
+        pipeline, scenes, out, aoi=aoi, res=res, sign=sign, sets=set_, overrides=override, engine="inline"
+    )
     try:
-        found = job.replay(tile)
+        found = job.replay(wanted)
     except Exception:
         if pdb:
             _post_mortem()
@@ -115,18 +127,3 @@ def _post_mortem() -> None:
     import pdb
 
     pdb.post_mortem()
-
-
-def _job(
-    pipeline: str, source: str, out: Path, aoi: str | None, res: float | None, set_: list[str] | None
-) -> CatalogPipeline:
-    from geotoolz._cli._options import load_pipeline, parse_aoi
-    from geotoolz._cli._presets import refuse_together
-    from geotoolz._cli._scenes import open_scenes
-    from geotoolz.batch import CatalogPipeline
-
-    refuse_together(pipeline)
-    area = parse_aoi(aoi, source)
-    op = load_pipeline(pipeline, set_)
-    scenes = open_scenes(source, area)
-    return CatalogPipeline(scenes.rows, op, out, read={"aoi": area, "resolution": res})

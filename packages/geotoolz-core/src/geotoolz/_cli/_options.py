@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
+    from geotoolz.io._object_path import Place
 
 PipelineArg = Annotated[
     str, typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a preset (ndvi, …).")
@@ -19,7 +20,21 @@ PipelineArg = Annotated[
 SourceArg = Annotated[
     str, typer.Argument(metavar="SOURCE", help="A scene, a folder of scenes, or a catalog.")
 ]
-OutArg = Annotated[Path, typer.Argument(metavar="OUT", help="The output folder.")]
+
+
+def out_place(text: str) -> Place:
+    """Return an output folder, or an address on an object store."""
+    from geotoolz.io._object_path import place
+
+    return place(text)
+
+
+OutArg = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT", parser=out_place, help="The output folder, or s3://bucket/prefix (gs://, az://)."
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the pipeline; may be repeated."),
@@ -60,7 +75,6 @@ SignOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
-_PLACE = re.compile(r"\$\{([^{}:]+)(?::[^{}]*)?\}")
 _NUMBER = r"\s*[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*"
 _VECTORS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".fgb", ".kml", ".zip", ".txt")
 _BOX = re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{3}}")
@@ -91,8 +105,8 @@ def load_pipeline(name: str, sets: Sequence[str] | None = None) -> Operator:
 
 def pipeline_text(name: str) -> tuple[str, bool]:
     """Return a pipeline's YAML text, and whether it comes from a file."""
-    from geotoolz._cli._presets import preset_names, preset_text
     from geotoolz.core._errors import ConfigError, ReadError, nearest
+    from geotoolz.core._presets import preset_names, preset_text
 
     path = Path(name)
     presets = preset_names()
@@ -116,27 +130,31 @@ def pipeline_text(name: str) -> tuple[str, bool]:
     )
 
 
-def places_in(text: str) -> frozenset[str]:
-    """Return the names of the places ``${name}`` that a pipeline's text has."""
-    return frozenset({match[1].strip() for match in _PLACE.finditer(text)} - {"env"})
-
-
 def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
-    from geotoolz.core._errors import ConfigError, ParameterError, nearest
+    from geotoolz.core._errors import ConfigError, nearest
+    from geotoolz.core._presets import places_in
 
     known = places_in(text)
+    values = set_values(sets)
+    for key, value in values.items():
+        if key not in known:
+            places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
+            raise ConfigError(
+                f"--set {key}={value}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places
+            )
+    return values
+
+
+def set_values(sets: Sequence[str]) -> dict[str, str]:
+    """Return the values of ``--set NAME=VALUE``, whatever places there are."""
+    from geotoolz.core._errors import ParameterError
+
     values = {}
     for entry in sets:
         key, sign, value = entry.partition("=")
         if not sign or not key.strip():
             raise ParameterError(f"--set {entry}", expected="NAME=VALUE")
-        key = key.strip()
-        if key not in known:
-            places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
-            raise ConfigError(
-                f"--set {entry}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places
-            )
-        values[key] = value
+        values[key.strip()] = value
     return values
 
 

@@ -16,7 +16,7 @@ app = group_app("Pipelines as files: list, show, schema, hash.")
 def list_(as_json: JsonOption = False) -> None:
     """List the presets, and what each does."""
     from geotoolz._cli._console import say_json, table
-    from geotoolz._cli._presets import preset_about, preset_names
+    from geotoolz.core._presets import preset_about, preset_names
 
     about = {name: preset_about(name) for name in preset_names()}
     if as_json:
@@ -39,7 +39,7 @@ def show(
     """Draw a pipeline and print its YAML with every value filled in."""
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._options import load_pipeline, pipeline_text
-    from geotoolz._cli._presets import preset_about
+    from geotoolz.core._presets import preset_about
 
     if pipeline is None:
         list_(as_json)
@@ -63,11 +63,17 @@ def schema(
     operator: Annotated[
         str | None, typer.Argument(metavar="OPERATOR", help="Only this operator; by default any pipeline.")
     ] = None,
+    job: Annotated[bool, typer.Option("--job", help="Of job.yaml instead.")] = False,
 ) -> None:
     """Print the JSON Schema of pipeline files, for editors that complete and check YAML."""
     from geotoolz._cli._console import say_json
     from geotoolz.core import json_schema
 
+    if job:
+        from geotoolz.batch import job_schema
+
+        say_json(job_schema())
+        return
     if operator is None:
         say_json(json_schema())
         return

@@ -10,10 +10,13 @@ from geotoolz._cli._console import say
 
 if TYPE_CHECKING:
     from geotoolz.batch import BatchReport
+    from geotoolz.io._object_path import Place
 
 
-def shown_path(path: Path) -> str:
+def shown_path(path: Place) -> str:
     """Return a path as the user would write it: relative where it lies below the working folder."""
+    if not isinstance(path, Path):
+        return str(path)
     try:
         return os.fspath(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):

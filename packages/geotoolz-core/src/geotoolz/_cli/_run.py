@@ -1,91 +1,108 @@
-"""``geotoolz run`` and ``geotoolz plan``: a pipeline over every scene of a source."""
+"""``geotoolz run``: a pipeline over every scene of a source, or a job's file."""
 
 from __future__ import annotations
 
-import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from geotoolz._cli._options import (
-    AoiOption,
-    JsonOption,
-    OutArg,
-    PipelineArg,
-    ResOption,
-    SetOption,
-    SignOption,
-    SourceArg,
+from geotoolz._cli._batch_options import (
+    BytesOption,
+    CostOption,
+    CpuHoursOption,
+    CpuPriceOption,
+    FailedOption,
+    FirstArg,
+    GbPriceOption,
+    HoursOption,
+    LimitOption,
+    OutOrNone,
+    OverrideOption,
+    RetryOption,
+    ShardOption,
+    SliceOption,
+    SourceOrNone,
+    StaleOption,
+    TileOption,
+    TilesOption,
 )
+from geotoolz._cli._engine_options import EngineOption, RayAddressOption
+from geotoolz._cli._options import AoiOption, JsonOption, ResOption, SetOption, SignOption
 
 if TYPE_CHECKING:
-    from geotoolz._cli._scenes import Scenes
-    from geotoolz.batch import BatchReport, CatalogPipeline
-    from geotoolz.core import Operator
+    from geotoolz.batch import BatchPlan, BatchReport, CatalogPipeline
 
 #: scenes that `run` checks before it starts; every scene is checked again by the process that reads it
 _CHECKED = 3
 
-ShardOption = Annotated[
-    str | None, typer.Option("--shard", metavar="I/N", help="Do the I-th of N parts, for array jobs.")
-]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many scenes.")
-]
-StaleOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stale-on", metavar="WHAT", help="Make again what other versions made: code, environment."
-    ),
-]
-RetryOption = Annotated[
-    bool, typer.Option("--retry-failed", help="Try scenes again that failed, although nothing has changed.")
-]
-TilesOption = Annotated[
-    list[str] | None, typer.Option("--tile", metavar="ID", help="Only this scene; may be repeated.")
-]
-FailedOption = Annotated[
-    bool, typer.Option("--only-failed", help="Only scenes whose last attempt failed, whatever the reason.")
-]
-
 
 def run(
-    pipeline: PipelineArg,
-    source: SourceArg,
-    out: OutArg,
+    pipeline: FirstArg,
+    source: SourceOrNone = None,
+    out: OutOrNone = None,
     aoi: AoiOption = None,
     res: ResOption = None,
     set_: SetOption = None,
+    override: OverrideOption = None,
     engine: Annotated[
         str | None,
         typer.Option(
             "--engine",
             metavar="NAME",
-            help="inline, process, ray; by default what suits the number of scenes.",
+            help="inline, process, ray, dask; by default what suits the number of scenes.",
         ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="By default the CPUs of this process.")
     ] = None,
+    ray_address: RayAddressOption = None,
+    engine_option: EngineOption = None,
     on_error: Annotated[
-        Literal["log", "raise"],
-        typer.Option("--on-error", help="log: go on with the next scene; raise: stop."),
-    ] = "log",
+        Literal["log", "raise"] | None,
+        typer.Option("--on-error", help="log: go on with the next scene (the default); raise: stop."),
+    ] = None,
     max_failures: Annotated[
-        str, typer.Option("--max-failures", metavar="N|N%", help="Stop when more scenes than this failed.")
-    ] = "2%",
+        str | None,
+        typer.Option(
+            "--max-failures", metavar="N|N%", help="Stop when more scenes than this failed; 2% by default."
+        ),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", help="For one scene.")
+    ] = None,
+    breaker: Annotated[
+        int | None,
+        typer.Option(
+            "--breaker", metavar="N", min=0, help="Stop when N scenes in a row fail for one reason; 0: never."
+        ),
     ] = None,
     shard: ShardOption = None,
     limit: LimitOption = None,
     stale_on: StaleOption = None,
     retry_failed: RetryOption = False,
+    tile: TileOption = None,
     tiles: TilesOption = None,
+    slice_: SliceOption = None,
     only_failed: FailedOption = False,
+    max_hours: HoursOption = None,
+    max_cpu_hours: CpuHoursOption = None,
+    max_bytes: BytesOption = None,
+    max_cost: CostOption = None,
+    price_cpu_hour: CpuPriceOption = None,
+    price_gb: GbPriceOption = None,
     sign: SignOption = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", metavar="FILE", help="Keep a Prometheus text file up to date.")
+    ] = None,
+    alert: Annotated[
+        str | None,
+        typer.Option("--alert", metavar="URL|COMMAND", help="Told how the run ended, where it ended badly."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and tell what would be done; write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,39 +111,53 @@ def run(
     Progress goes to stderr: a bar on a terminal, JSON lines otherwise.
     """
     from geotoolz._cli._console import say_json
-    from geotoolz._cli._options import load_pipeline, parse_aoi, parse_shard
-    from geotoolz._cli._presets import refuse_together
+    from geotoolz._cli._engine_options import engine_overrides
+    from geotoolz._cli._jobs import make_job
     from geotoolz._cli._report_text import print_report
-    from geotoolz._cli._scenes import open_scenes
-    from geotoolz.batch import CatalogPipeline, get_engine
 
-    refuse_together(pipeline)
-    op = load_pipeline(pipeline, set_)
-    area = parse_aoi(aoi, source)
-    part = parse_shard(shard)
-    if engine is not None:
-        get_engine(engine, workers)  # a misspelt one is refused before anything is written
-    scenes = open_scenes(source, area)
-    job = CatalogPipeline(
-        scenes.rows,
-        op,
+    chosen, told = engine_overrides(source is None, engine, workers, ray_address, engine_option)
+    job = make_job(
+        pipeline,
+        source,
         out,
-        engine=engine or _suitable(len(scenes), workers),
-        n_workers=workers,
+        aoi=aoi,
+        res=res,
+        sign=sign,
+        sets=set_,
+        overrides=[*(override or ()), *told],
+        shard=shard,
+        slices=slice_,
+        tile=tile,
+        tiles=tiles,
+        budget={
+            "hours": max_hours,
+            "cpu_hours": max_cpu_hours,
+            "bytes": max_bytes,
+            "cost": max_cost,
+            "price_cpu_hour": price_cpu_hour,
+            "price_gb": price_gb,
+        },
+        engine=chosen,
+        workers=workers,
         on_error=on_error,
         max_failures=max_failures,
-        shard=part,
-        limit=limit,
         timeout=timeout,
-        stale_on=stale_on or (),
-        retry_failed=retry_failed,
-        tiles=tiles or None,
-        only_failed=only_failed,
-        read={"aoi": area, "resolution": res, "sign": sign},
-        progress="none" if quiet else "auto",
+        breaker=breaker,
+        metrics=metrics,
+        alert=alert,
+        limit=limit,
+        stale_on=stale_on or None,
+        retry_failed=retry_failed or None,
+        only_failed=only_failed or None,
+        progress="none" if quiet else None,
     )
-    refuse_hopeless(op, scenes, job.read)
-    report = _go(job)
+    begun = time.monotonic()
+    planned = job.plan()
+    refuse_hopeless(job, planned)
+    if dry_run:
+        _tell_plan(planned, as_json)
+        return
+    report = _go(job, planned, begun)
     if as_json:
         say_json(report.to_dict())
     else:
@@ -134,101 +165,65 @@ def run(
     raise typer.Exit(int(report.exit_code))
 
 
-def _suitable(scenes: int, workers: int | None) -> str:
-    from geotoolz.batch import default_workers
+def _tell_plan(planned: BatchPlan, as_json: bool) -> None:
+    from geotoolz._cli._console import say_json
+    from geotoolz._cli._plan import print_plan
 
-    return "process" if scenes > 1 and (workers or default_workers()) > 1 else "inline"
+    if as_json:
+        say_json({**planned.to_dict(), "todo": [tile.tile_id for tile in planned.todo], "dry_run": True})
+    else:
+        print_plan(planned)
 
 
-def refuse_hopeless(op: Operator, scenes: Scenes, read: Any) -> None:
-    """Refuse a pipeline that cannot work on any of the first scenes, before an engine starts.
+def refuse_hopeless(job: CatalogPipeline, planned: BatchPlan) -> None:
+    """Refuse what cannot work on any of the first scenes, before an engine starts.
+
+    A pipeline that does not fit them; remote scenes that cannot be opened, as without credentials; outputs
+    that have no room, a model that is gone.
 
     Raises
     ------
     ConfigError
         With the findings.
     """
-    from geotoolz._cli._findings import examine, lines
+    from geotoolz._cli._findings import lines
+    from geotoolz.batch._checks import apart_from_tiles, examined
     from geotoolz.core._errors import ConfigError
 
-    first = list(itertools.islice(scenes.sources(), _CHECKED))
-    findings = [f for f in examine(op, first, read) if f.level == "error" and f.operator]
-    if first and len({f.tile for f in findings}) == len(first):
-        found = "\n  ".join(lines(findings, len(first)))
+    wanted = [tile.task for tile in planned.todo if tile.task is not None]
+    if not wanted:
+        return
+    first = wanted[:_CHECKED]
+    findings, specs = examined(job.op, first)
+    hopeless = [f for f in apart_from_tiles(job, specs, len(wanted)) if f.level == "error"]
+    if hopeless:
+        raise ConfigError("the job cannot be done:\n  " + "\n  ".join(lines(hopeless, len(first))))
+    remote = {task.tile_id for task in first if any("://" in stamp.path for stamp in task.stamps)}
+    counted = [f for f in findings if f.level == "error" and (f.operator or f.tile in remote)]
+    if len({f.tile for f in counted}) == len(first):
+        found = "\n  ".join(lines(counted, len(first)))
+        what = "the pipeline does not fit" if any(f.operator for f in counted) else "nothing can be read of"
         raise ConfigError(
-            f"the pipeline does not fit the first {len(first)} of {len(scenes)} scenes:\n  {found}"
-            if len(scenes) > 1
-            else f"the pipeline does not fit the scene:\n  {found}",
+            f"{what} the first {len(first)} of {len(wanted)} scenes:\n  {found}"
+            if len(wanted) > 1
+            else f"{what} the scene:\n  {found}",
             fix="`geotoolz check` looks at all of them",
         )
 
 
-def _go(job: CatalogPipeline) -> BatchReport:
+def _go(job: CatalogPipeline, planned: BatchPlan, begun: float) -> BatchReport:
     """Run; with ``--on-error raise`` the first failure stands in the report instead of being raised."""
     from geotoolz.batch import BatchReport, StopReason
+    from geotoolz.batch._runner import run_plan
     from geotoolz.core._errors import GeotoolzError
 
-    begun = time.time()
+    started = time.time()
     try:
-        return job.run()
+        return run_plan(job, planned, begun)
     except GeotoolzError:
         written = job.out / "report.json"
-        if job.on_error == "raise" and written.exists() and written.stat().st_mtime >= begun - 1.0:
+        if job.on_error == "raise" and written.exists() and written.stat().st_mtime >= started - 1.0:
             report = BatchReport.load(job.out)
             if report.stopped is StopReason.ON_ERROR:
                 return report
         raise
-
-
-def plan(
-    pipeline: PipelineArg,
-    source: SourceArg,
-    out: OutArg,
-    aoi: AoiOption = None,
-    res: ResOption = None,
-    set_: SetOption = None,
-    shard: ShardOption = None,
-    limit: LimitOption = None,
-    stale_on: StaleOption = None,
-    retry_failed: RetryOption = False,
-    tiles: TilesOption = None,
-    only_failed: FailedOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell what a run would do, scene by scene, and why; nothing is read or written."""
-    from geotoolz._cli._console import say, say_json, table
-    from geotoolz._cli._options import load_pipeline, parse_aoi, parse_shard
-    from geotoolz._cli._presets import refuse_together
-    from geotoolz._cli._scenes import open_scenes
-    from geotoolz.batch import CatalogPipeline
-
-    refuse_together(pipeline)
-    op = load_pipeline(pipeline, set_)
-    area = parse_aoi(aoi, source)
-    part = parse_shard(shard)
-    scenes = open_scenes(source, area)
-    job = CatalogPipeline(
-        scenes.rows,
-        op,
-        out,
-        shard=part,
-        limit=limit,
-        stale_on=stale_on or (),
-        retry_failed=retry_failed,
-        tiles=tiles or None,
-        only_failed=only_failed,
-        read={"aoi": area, "resolution": res},
-    )
-    planned = job.plan()
-    if as_json:
-        say_json({**planned.to_dict(), "todo": [tile.tile_id for tile in planned.todo]})
-        return
-    table(("tile", "state", "why"), ((tile.tile_id, tile.state.value, tile.reason) for tile in planned.tiles))
-    say(f"{_below(planned.out)}: {str(planned).partition(': ')[2]}")
-
-
-def _below(path: Path) -> str:
-    """Return a path as the user would write it from here."""
-    from geotoolz._cli._report_text import shown_path
-
-    return shown_path(path)

@@ -5,15 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from geotoolz._cli._options import JsonOption, OutArg
 
 
-def status(out: OutArg, as_json: JsonOption = False) -> None:
+def status(
+    out: OutArg,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantine", help="List the scenes that runs leave alone, and nothing else.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Tell how far the runs of an output folder are, from its journal; also while one is under way."""
     from geotoolz._cli._console import facts, say, say_json
+    from geotoolz._cli._quarantine import list_
 
+    if quarantined:
+        list_(out, as_json)
+        return
     found = _status(out)
     if as_json:
         say_json(found)
@@ -32,6 +44,7 @@ def status(out: OutArg, as_json: JsonOption = False) -> None:
             ("engine", last.get("engine")),
             ("of this run", f"{last['finished']} of {last['todo']} finished" if "todo" in last else None),
             ("exit code", last.get("exit_code")),
+            ("stopped", last.get("stopped")),
             ("pipeline", last.get("config_hash")),
         )
     )
@@ -94,6 +107,9 @@ def _last_run(
     }
     if ends:
         found |= {"ended": _moment(ends[-1]["t"]), "exit_code": ends[-1].get("exit_code")}
+        if ends[-1].get("stopped"):
+            why = ends[-1].get("why")
+            found["stopped"] = f"{ends[-1]['stopped']} ({why})" if why else ends[-1]["stopped"]
     return found
 
 

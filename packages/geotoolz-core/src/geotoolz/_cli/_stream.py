@@ -53,7 +53,7 @@ def stream(
     """
     from geotoolz._cli._console import say, told
     from geotoolz._cli._options import load_pipeline, parse_aoi
-    from geotoolz._cli._presets import refuse_together
+    from geotoolz.core._presets import refuse_together
     from geotoolz.io import open_scene
     from geotoolz.io._stream import run_planned
     from geotoolz.io._stream_setup import Stream

@@ -7,8 +7,10 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from geotoolz.io._object_many import read_many
+from geotoolz.io._object_path import ObjectPath, Place, absolute_place
 
 from ._assets import EXTENSIONS, asset_extensions
 from ._commit import typed, write_atomic
@@ -46,7 +48,7 @@ class CollectionResult:
         Ids of items that STAC does not allow, because nobody knows their time.
     """
 
-    path: Path
+    path: Place
     items: int
     left_out: tuple[str, ...]
 
@@ -87,7 +89,7 @@ class _Gathered:
 
 
 def write_collection(
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | ObjectPath,
     *,
     title: str | None = None,
     description: str | None = None,
@@ -131,7 +133,7 @@ def write_collection(
     """
     from geotoolz.core._errors import BatchError
 
-    layout = Layout(Path(os.path.abspath(out)))  # noqa: PTH100 - no links are followed
+    layout = Layout(absolute_place(out))
     kept = {**_said_before(layout), **_given(title=title, description=description)}
     if license != "other":
         kept["license"] = license
@@ -175,6 +177,8 @@ def _said_before(layout: Layout) -> dict[str, str]:
 
 
 def _names(layout: Layout) -> list[str]:
+    if isinstance(layout.items, ObjectPath):
+        return [path.name for path in layout.items.glob("*.json")]
     try:
         return sorted(name for name in os.listdir(layout.items) if name.endswith(".json"))  # noqa: PTH208
     except OSError:
@@ -190,9 +194,9 @@ def _gather(layout: Layout, names: Iterable[str]) -> _Gathered:
 
 def _items(layout: Layout, names: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the items that a run wrote; what cannot be read is a partial tile's, which the plan tells."""
-    for name in names:
+    for name, data in read_many(layout.items, names):
         try:
-            item = json.loads((layout.items / name).read_bytes())
+            item = json.loads(data)
             if "geotoolz:task_key" in item["properties"] and item["assets"] is not None:
                 yield name, item
         except (OSError, ValueError, KeyError, TypeError):

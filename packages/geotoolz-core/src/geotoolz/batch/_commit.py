@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,21 +15,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geotoolz.io._object_errors import StoreError
+from geotoolz.io._object_path import ObjectPath, Place
+
 from ._layout import Layout, safe_name
+from ._store_commit import commit_objects
 
 __all__ = [
     "OutputFile",
     "clean_leftovers",
     "commit",
+    "has_leftovers",
     "multihash",
     "own_files",
     "staging_folder",
+    "taken",
     "typed",
     "write_atomic",
 ]
 
 #: the prefix of a sha-256 in a multihash, which ``file:checksum`` is
 _SHA256 = "1220"
+_PROBE = re.compile(r"\.probe-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ def commit(
 
     Where the item cannot be written, new files are taken back. A crash in between leaves files without a
     valid item (state "partial"); the note written before the first rename tells the next attempt that they
-    are its own.
+    are its own. On an object store `commit_objects` does it.
 
     Parameters
     ----------
@@ -92,18 +101,21 @@ def commit(
     with typed(layout.out):
         found = sorted(path for path in staged.rglob("*") if path.is_file())
         files = tuple(_seal(path, path.relative_to(staged).as_posix()) for path in found)
+        if isinstance(layout.out, ObjectPath):
+            commit_objects(layout, layout.out, tile_id, staged, files, owned, make_item)
+            return files
         item_path = layout.item(tile_id)
         mine = {**owned, **own_files(layout, tile_id)}
-        _refuse_foreign(layout, files, mine)
+        _refuse_foreign(layout.out, files, mine)
         intent = layout.intent(tile_id)
         write_atomic(intent, json.dumps(sorted({*mine, *(file.path for file in files)})).encode())
-        placed = _place(layout, tile_id, staged, files, mine)
+        placed = _place(layout, layout.out, tile_id, staged, files, mine)
         try:
             write_atomic(item_path, (json.dumps(make_item(files), indent=1) + "\n").encode())
         except Exception:  # the disk took the images and not the item: as if neither had been
             _take_back(layout, tile_id, placed if len(placed) == len(files) else ())
             raise
-        _drop_superseded(layout, mine, files)
+        _drop_superseded(layout.out, mine, files)
         intent.unlink(missing_ok=True)
     return files
 
@@ -121,29 +133,43 @@ def own_files(layout: Layout, tile_id: str) -> dict[str, int]:
 
 
 def read_item(layout: Layout, tile_id: str) -> tuple[dict[str, Any] | None, tuple[OutputFile, ...]]:
-    """Return a tile's item and the files it names; (None, ()) where there is none that we wrote."""
+    """Return a tile's item and the files it names; (None, ()) where there is none that we wrote.
+
+    Raises
+    ------
+    StoreError
+        If an object store does not answer: that says nothing of the tile.
+    """
     try:
         item = json.loads(layout.item(tile_id).read_bytes())
         if "geotoolz:task_key" not in item["properties"]:
             return None, ()
-        return item, tuple(_outputs_of(layout, item))
+        return item, tuple(_outputs_of(item))
+    except StoreError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None, ()
 
 
-def _outputs_of(layout: Layout, item: Mapping[str, Any]) -> Iterator[OutputFile]:
+def _outputs_of(item: Mapping[str, Any]) -> Iterator[OutputFile]:
     for asset in item["assets"].values():
         if "file:size" not in asset:  # the small picture is no output
             continue
-        path = os.path.normpath(layout.items / asset["href"])
+        path = posixpath.normpath(f"items/{asset['href']}")
+        if path.startswith(("../", "/")):
+            raise ValueError(f"{path} is not below the output folder")
         checksum = str(asset.get("file:checksum", ""))
-        yield OutputFile(
-            Path(path).relative_to(layout.out).as_posix(), int(asset["file:size"]), checksum[len(_SHA256) :]
-        )
+        yield OutputFile(path, int(asset["file:size"]), checksum[len(_SHA256) :])
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+def write_atomic(path: Place, data: bytes, *, check: bool = True) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Without `check` nobody asks an object store whether it arrived; for what no tile depends on.
+    """
+    if isinstance(path, ObjectPath):
+        path.store.write(path.key, data, check=check)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -158,18 +184,37 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
-def clean_leftovers(layout: Layout, tile_ids: Iterable[str]) -> None:
-    """Remove the staging folders that killed workers left for these tiles."""
-    try:
-        names = os.listdir(layout.staging)  # noqa: PTH208 - names are all that is wanted
-    except OSError:
-        return
-    if not names:
-        return
+def clean_leftovers(layout: Layout, tile_ids: Iterable[str], *, alone: bool = False) -> None:
+    """Remove what killed workers left of these tiles: staging folders, files without their name yet.
+
+    With `alone` (no other shard's run works here) also what killed runs left of their reports.
+    """
     ours = {safe_name(tile_id) for tile_id in tile_ids}
-    for name in names:
+    for name in _names(layout.staging):
         if name.rpartition("~")[0] in ours:
             shutil.rmtree(layout.staging / name, ignore_errors=True)
+    if isinstance(layout.out, ObjectPath):  # has no files under construction
+        return
+    mine = {f"{name}{suffix}" for name in ours for suffix in (".json", ".png")}
+    if alone:
+        mine |= {"report.json", "report.html", "collection.json"}
+    for folder in (layout.out, layout.items, layout.commits, layout.quicklooks):
+        for name in _names(folder):
+            unfinished = name.startswith(".") and name[1:].rpartition(".")[0] in mine
+            if unfinished or (alone and _PROBE.fullmatch(name)):
+                Path(str(folder), name).unlink(missing_ok=True)
+
+
+def has_leftovers(layout: Layout) -> bool:
+    """Say whether a run that was killed left something in the folder for files under construction."""
+    return not isinstance(layout.out, ObjectPath) and bool(_names(layout.staging))
+
+
+def _names(folder: Place) -> list[str]:
+    try:
+        return os.listdir(str(folder))  # noqa: PTH208 - names are all that is wanted
+    except OSError:
+        return []
 
 
 def _seal(path: Path, relative: str) -> OutputFile:
@@ -180,13 +225,14 @@ def _seal(path: Path, relative: str) -> OutputFile:
         return OutputFile(relative, os.fstat(file.fileno()).st_size, digest)
 
 
-def _refuse_foreign(layout: Layout, files: Iterable[OutputFile], mine: Mapping[str, int]) -> None:
+def _refuse_foreign(out: Path, files: Iterable[OutputFile], mine: Mapping[str, int]) -> None:
     for file in files:
-        if file.path not in mine and os.path.lexists(layout.out / file.path):
-            raise _taken(layout.out / file.path)
+        if file.path not in mine and os.path.lexists(out / file.path):
+            raise taken(out / file.path)
 
 
-def _taken(path: Path) -> Exception:
+def taken(path: Place) -> Exception:
+    """Return the error for an output whose name is somebody else's."""
     from geotoolz.core._errors import WriteError
 
     return WriteError(
@@ -197,13 +243,18 @@ def _taken(path: Path) -> Exception:
 
 
 def _place(
-    layout: Layout, tile_id: str, staged: Path, files: Iterable[OutputFile], mine: Mapping[str, int]
+    layout: Layout,
+    out: Path,
+    tile_id: str,
+    staged: Path,
+    files: Iterable[OutputFile],
+    mine: Mapping[str, int],
 ) -> list[Path]:
     """Give the staged files their names and return the new ones; if a name is taken, take them back."""
     placed: list[Path] = []
     try:
         for file in files:
-            target = layout.out / file.path
+            target = out / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             if file.path in mine:
                 (staged / file.path).replace(target)
@@ -232,24 +283,24 @@ def _move_if_free(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        raise _taken(target) from None
+        raise taken(target) from None
     except OSError:  # a file system without hard links
         source.replace(target)
         return
     source.unlink()
 
 
-def _drop_superseded(layout: Layout, mine: Mapping[str, int], files: Iterable[OutputFile]) -> None:
+def _drop_superseded(out: Path, mine: Mapping[str, int], files: Iterable[OutputFile]) -> None:
     """Remove what an earlier pipeline wrote for this tile and this one did not, if nobody changed it."""
     kept = {file.path for file in files}
     for name, size in mine.items():
-        path = layout.out / name
+        path = out / name
         if name not in kept and path.is_file() and size in (-1, path.stat().st_size):
             path.unlink()
 
 
 @contextmanager
-def typed(where: Path) -> Iterator[None]:
+def typed(where: Place) -> Iterator[None]:
     """Turn the system's errors into a `WriteError` that keeps the number (disk full is no bug)."""
     from geotoolz.core._errors import GeotoolzError, WriteError
 

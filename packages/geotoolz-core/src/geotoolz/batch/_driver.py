@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
+from ._breaker import CircuitBreaker, ErrorWatch
 from ._engine import Completion, Engine
 from ._failure import Failure, FailureKind
 from ._limit import FailureLimit
@@ -26,8 +27,10 @@ class StopReason(StrEnum):
     """Why a run ended before its last task."""
 
     MAX_FAILURES = "max-failures"
+    SAME_ERROR = "same-error"
     ON_ERROR = "on-error"
     OUTPUT = "output"
+    BUDGET = "budget"
     INTERRUPTED = "interrupted"
 
 
@@ -74,12 +77,16 @@ class Driver:
     engine : Engine
     policy : RetryPolicy
     limit : FailureLimit
+    breaker : CircuitBreaker, optional
+        Ends the run where tasks fail for one and the same reason.
     on_error : {"log", "raise"}
         "raise": the first task that fails for good ends the run (`stopped` says so).
     timeout : float, optional
         Deadline of one attempt in seconds.
     interrupted : callable, optional
         Says whether the user wants the run to end; asked between tasks.
+    halt : callable, optional
+        Asked before every task with the number of attempts under way; a reason ends the run.
     on_retry : callable, optional
         Told of every attempt that will be repeated: (ident, failure, pause in seconds).
     """
@@ -90,18 +97,22 @@ class Driver:
         *,
         policy: RetryPolicy | None = None,
         limit: FailureLimit | None = None,
+        breaker: CircuitBreaker | None = None,
         on_error: OnError = "log",
         timeout: float | None = None,
         interrupted: Callable[[], bool] = lambda: False,
+        halt: Callable[[int], StopReason | None] = lambda running: None,
         on_retry: Callable[[str, Failure, float], None] | None = None,
     ) -> None:
         self.engine = engine
         self.policy = policy or RetryPolicy()
         self.limit = limit or FailureLimit(share=1.0)
+        self.watch = ErrorWatch(breaker)
         self.on_error = on_error
         self.timeout = timeout
         self.stopped: StopReason | None = None
         self._interrupted = interrupted
+        self._halt = halt
         self._on_retry = on_retry
         self._running: dict[int, _Entry] = {}
         self._delayed: list[tuple[float, int, _Entry]] = []
@@ -153,6 +164,9 @@ class Driver:
             following = next(source, None)
             if following is None:
                 return False
+            self.stopped = self._halt(len(self._running))
+            if self.stopped is not None:
+                break
             self._submit(_Entry(*following))
         return True
 
@@ -200,6 +214,7 @@ class Driver:
 
     def _count(self, outcome: Outcome, total: int) -> None:
         self._ended += 1
+        repeated = self.watch.see(outcome.failure) if self.stopped is None else False
         if outcome.failure is None:
             return
         self._failed += 1
@@ -209,6 +224,8 @@ class Driver:
             self.stopped = StopReason.OUTPUT
         elif self.on_error == "raise":
             self.stopped = StopReason.ON_ERROR
+        elif repeated:
+            self.stopped = StopReason.SAME_ERROR
         elif self.limit.exceeded(failed=self._failed, ended=self._ended, total=total, over=False):
             self.stopped = StopReason.MAX_FAILURES
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from geotoolz.io._object_errors import StoreError
+
 __all__ = ["Failure", "FailureKind", "classify"]
 
 
@@ -26,6 +28,8 @@ class FailureKind(StrEnum):
     """The output cannot be written (disk full, read-only, no permission): ends the run, all would fail."""
     LOST = "lost"
     """The worker died while it ran the task: retried, poison after some deaths."""
+    NODE = "node-lost"
+    """The machine under the worker went away: retried, and the task is not to blame."""
     TIMEOUT = "timeout"
     """The task ran longer than its deadline and was killed: retried, poison like LOST."""
     POISON = "poison"
@@ -34,6 +38,8 @@ class FailureKind(StrEnum):
     """Anything else, a bug most likely: not retried."""
 
 
+#: kinds that come back while input, pipeline and code are the same: their tiles go into quarantine
+COMES_BACK = frozenset({FailureKind.BAD_DATA, FailureKind.POISON, FailureKind.QC, FailureKind.PIPELINE})
 #: errno values that may be different a moment later
 _TRANSIENT_ERRNO = frozenset(
     {
@@ -142,6 +148,8 @@ def classify(exc: BaseException) -> FailureKind:
 
     number = _root_errno(exc)
     words = str(exc).lower()
+    if isinstance(exc, StoreError):  # down or busy may pass; no rights, no bucket will not
+        return FailureKind.TRANSIENT if number in _TRANSIENT_ERRNO else FailureKind.OUTPUT
     if isinstance(exc, core.WriteError):
         return FailureKind.OUTPUT if _is_output_problem(number, words) else FailureKind.ERROR
     if number in _FULL_ERRNO:

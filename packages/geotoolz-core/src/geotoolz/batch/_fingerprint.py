@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-__all__ = ["Stamp", "fingerprint", "local_path", "task_key"]
+__all__ = ["Stamp", "fingerprint", "local_path", "refuse_changed", "task_key"]
 
 _VERSION = "geotoolz-task-1"
 
@@ -27,7 +27,8 @@ class Stamp:
     size : int
         Bytes; -1 where the file is missing, -2 where it is not known (remote).
     mark : str
-        ``file:checksum`` of the item where it has one, else ``@`` and the time of the last change in ns.
+        ``file:checksum`` of the item where it has one, else ``@`` and the time of the last change in ns; the
+        ETag of an object.
     """
 
     path: str
@@ -135,6 +136,30 @@ def fingerprint(
     return tuple(stamps)
 
 
+def refuse_changed(stamps: Iterable[Stamp]) -> None:
+    """Refuse to go on where a local input is not what it was when the work was planned.
+
+    A scene that is replaced while it is read gives a tile of two scenes, under the name of the first.
+
+    Raises
+    ------
+    ReadError
+        Naming the file.
+    """
+    from geotoolz.core._errors import ReadError
+
+    for stamp in stamps:
+        if not stamp.mark.startswith("@"):  # remote, absent, or told by a checksum of somebody else's
+            continue
+        now = _stat(stamp.path)
+        if now != stamp:
+            raise ReadError(
+                f"{stamp.path!r} changed while the tile was made ({stamp.size} → {now.size} bytes)",
+                expected="inputs that stay as they are during a run",
+                fix="run again: the tile is made from the file as it is then",
+            )
+
+
 def _stat(path: str, checksum: str = "") -> Stamp:
     try:
         found = os.stat(path)  # noqa: PTH116 - 10^5 times
@@ -165,8 +190,8 @@ def _item_file(path: str, earlier: Mapping[str, Stamp], known: Sequence[Stamp]) 
 
 
 def _again(stamp: Stamp) -> Stamp:
-    if stamp.size == -2:
-        return stamp
+    if local_path(stamp.path) is None:  # what an object store says of it is asked again
+        return stamp if stamp.size == -2 else Stamp(stamp.path, -2)
     return _stat(stamp.path, "" if stamp.mark.startswith("@") else stamp.mark)
 
 

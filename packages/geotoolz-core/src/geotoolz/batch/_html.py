@@ -1,4 +1,4 @@
-"""The report as one page: a table and small pictures, nothing loaded from anywhere."""
+"""The report as one page: a map, tables and small pictures, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING
 
+from ._html_map import draw_map
+from ._html_parts import errors, standing_out, times, usage
 from ._layout import Layout
 
 if TYPE_CHECKING:
@@ -19,12 +21,26 @@ _MAX_ROWS = 2000
 _ORDER = {"failed": 0, "quarantined": 1, "not-run": 2, "done": 3, "fresh": 4}
 
 _STYLE = """
-:root{color-scheme:light dark;--line:#8884;--bad:#c0392b;--good:#2e8b57;--dim:#8889}
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
+:root{color-scheme:light dark;--line:#8884;--bad:#b8321f;--good:#1f7a4d;
+--done:#2b7f9e;--fresh:#8fb3c2;--failed:#c0392b;--quarantined:#d98a12;--idle:#8888}
+@media(prefers-color-scheme:dark){:root{--bad:#ff8a75;--good:#6fd3a0;--done:#4fb0d0;--fresh:#44697a;
+--failed:#ff6b57;--quarantined:#f0ac3c}}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;
+overflow-wrap:break-word}
 h1{font-size:1.4rem;margin:0}.sub{color:GrayText;margin:.2rem 0 1.2rem}
 .cards{display:flex;gap:.8rem;flex-wrap:wrap;margin:0 0 1.5rem}
 .card{border:1px solid var(--line);border-radius:.5rem;padding:.5rem 1rem}
 .card b{display:block;font-size:1.5rem}
+h2{font-size:1.1rem;margin:1.8rem 0 .4rem}.wide{overflow-x:auto}figure{margin:0 0 1.5rem}
+svg{display:block;width:100%;max-height:70vh;border:1px solid var(--line);border-radius:.5rem}
+polygon,rect{stroke:currentColor;stroke-opacity:.35;stroke-width:.6;fill-opacity:.75;fill:var(--idle)}
+.done{fill:var(--done);--key:var(--done)}.fresh{fill:var(--fresh);--key:var(--fresh)}
+.failed{fill:var(--failed);--key:var(--failed)}.quarantined{fill:var(--quarantined);--key:var(--quarantined)}
+.not-run{fill-opacity:.15}figcaption{font-size:.9em;margin-top:.4rem}
+.key{white-space:nowrap;margin-right:.8rem}
+.key i{display:inline-block;width:.8em;height:.8em;margin-right:.3em;border:1px solid var(--line);
+background:var(--key,var(--idle))}
+meter{width:6rem}
 .bad{color:var(--bad)}.good{color:var(--good)}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.4rem .6rem;border-top:1px solid var(--line);vertical-align:top}
@@ -49,12 +65,14 @@ def render(report: BatchReport) -> str:
     head = "".join(f"<th>{name}</th>" for name in ("", "tile", "status", "masked", "seconds", "what"))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width'>"
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<title>geotoolz run: {escape(report.out.name)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(str(report.out))}</h1><p class='sub'>{escape(str(report))}. "
         f"Started {escape(report.started)}. "
         f"Pipeline <code>{escape(report.config_hash)}</code></p><div class='cards'>{_cards(report)}</div>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{more}</body></html>\n"
+        f"{draw_map(rows)}{errors(rows)}{times(rows)}{usage(rows)}{standing_out(rows)}"
+        f"<section><h2>Tiles</h2><div class='wide'><table id='tiles'><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div>{more}</section></body></html>\n"
     )
 
 

@@ -2,78 +2,82 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from geotoolz.io._object_path import ObjectPath, Place
+
+from ._store_journal import SegmentTail, segments
+
 __all__ = ["Journal", "replay", "runs"]
 
+#: texts that many records have in common
+_SAME = frozenset({"ev", "cfg", "sink", "run"})
+#: what a tile took is told in reports; planning 10^5 tiles keeps what it needs
+_PAST = frozenset({"use", "sec"})
 _GROUP = 50
 _SECONDS = 1.0
 
 
 class Journal:
-    """Appends records to a JSONL file.
+    """Appends records to a JSONL file, or to the numbered segments of one on an object store.
 
     A record reaches the system at once and the disk in groups of 50 or after a second (one fsync per record
-    costs 50 times as much). What a power cut may take is found again in the STAC items.
+    costs 50 times as much); an object store gets groups of 200, or what came in ten seconds. What a power cut
+    may take is found again in the STAC items.
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
 
     Raises
     ------
     BatchError
         If the file cannot be opened or written.
+    StoreError
+        If the object store does not take it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        self._waiting = 0
-        self._synced = time.monotonic()
+        self._tail: _FileTail | SegmentTail | None
         try:
-            torn = _ends_torn(path)
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            if torn:  # a crash in mid-write: close that line, so that the next record is whole
-                os.write(self._fd, b"\n")
+            self._tail = SegmentTail(path) if isinstance(path, ObjectPath) else _FileTail(path)
         except OSError as exc:
             raise _unwritable(path, exc) from exc
 
     def append(self, event: str, **values: Any) -> None:
         """Write one record."""
+        if self._tail is None:
+            raise ValueError("the journal is closed")
         record = {"ev": event, "t": round(time.time(), 3), **values}
-        line = json.dumps(record, separators=(",", ":"), default=str) + "\n"
         try:
-            _write_all(self._fd, line.encode())
-            self._waiting += 1
-            if self._waiting >= _GROUP or time.monotonic() - self._synced > _SECONDS:
-                self.sync()
+            self._tail.add(line_of(record))
         except OSError as exc:
             raise _unwritable(self.path, exc) from exc
 
     def sync(self) -> None:
-        """Bring what was written to the disk."""
-        if self._waiting:
-            os.fsync(self._fd)
-        self._waiting = 0
-        self._synced = time.monotonic()
+        """Bring what was written to the disk, or to the store."""
+        if self._tail is not None:
+            self._tail.sync()
 
     def close(self) -> None:
         """Sync and close."""
-        if self._fd < 0:
+        tail, self._tail = self._tail, None
+        if tail is None:
             return
         try:
-            self.sync()
+            tail.close()
         except OSError as exc:
             raise _unwritable(self.path, exc) from exc
-        finally:
-            os.close(self._fd)
-            self._fd = -1
 
     def __enter__(self) -> Journal:
         return self
@@ -84,7 +88,37 @@ class Journal:
         self.close()
 
 
-def replay(folder: Path) -> dict[str, dict[str, Any]]:
+class _FileTail:
+    """The end of a local journal."""
+
+    def __init__(self, path: Path) -> None:
+        self._waiting = 0
+        self._synced = time.monotonic()
+        torn = _ends_torn(path)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        if torn:  # a crash in mid-write: close that line, so that the next record is whole
+            os.write(self._fd, b"\n")
+
+    def add(self, line: bytes) -> None:
+        _write_all(self._fd, line)
+        self._waiting += 1
+        if self._waiting >= _GROUP or time.monotonic() - self._synced > _SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        if self._waiting:
+            os.fsync(self._fd)
+        self._waiting = 0
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+
+
+def replay(folder: Place) -> dict[str, dict[str, Any]]:
     """Read all journals of a folder and return the last word on every tile.
 
     Lines that are no records (a torn last line, a line of zeros after a power cut) are passed over: an item
@@ -92,52 +126,90 @@ def replay(folder: Path) -> dict[str, dict[str, Any]]:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or ObjectPath
         The ``.geotoolz`` folder of an output folder.
 
     Returns
     -------
     dict
-        Tile id to its last ``done`` or ``failed`` record, with the run's versions under ``versions``.
+        Tile id to its last ``done`` or ``failed`` record, with the run's ``versions`` and ``read``; a
+        failed one that was taken out of quarantine has ``released``.
     """
     last: dict[str, dict[str, Any]] = {}
     versions: dict[str, Mapping[str, str]] = {}
-    for path in sorted(folder.glob("journal*.jsonl")):
-        for record in _records(path):
+    reads: dict[str, Mapping[str, Any] | None] = {}
+    released: set[tuple[str, str]] = set()
+    for data in _journals(folder):
+        for record in records_of(data):
             event = record["ev"]
             if event == "run":
                 versions[record.get("run", "")] = record.get("versions", {})
+                reads[record.get("run", "")] = record.get("read")
             elif event in ("done", "failed") and "id" in record:
                 before = last.get(record["id"])
                 if before is None or before["t"] <= record["t"]:
-                    last[record["id"]] = record
-    for record in last.values():
+                    last[record["id"]] = {k: v for k, v in record.items() if k not in _PAST}
+            elif event == "release":
+                released.update((str(name), str(run)) for name, run in record.get("tiles", ()))
+    for name, record in last.items():
         record.setdefault("versions", versions.get(record.get("run", ""), {}))
+        record.setdefault("read", reads.get(record.get("run", "")))
+        if record["ev"] == "failed" and (name, record.get("run", "")) in released:
+            record["released"] = True
     return last
 
 
-def runs(folder: Path) -> list[dict[str, Any]]:
+def runs(folder: Place) -> list[dict[str, Any]]:
     """Return the records of runs (``run`` and ``end``) of all journals, in order of time."""
-    found = [r for path in folder.glob("journal*.jsonl") for r in _records(path) if r["ev"] in ("run", "end")]
+    found = [r for data in _journals(folder) for r in records_of(data) if r["ev"] in ("run", "end")]
     return sorted(found, key=lambda record: float(record["t"]))
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+def _journals(folder: Place) -> Iterator[bytes]:
+    """Yield every shard's journal, whole."""
+    if isinstance(folder, ObjectPath):
+        yield from segments(folder)
         return
-    except OSError as exc:
-        raise _unwritable(path, exc) from exc
-    for line in data.split(b"\n"):
+    for path in sorted(folder.glob("journal*.jsonl")):
+        try:
+            yield path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise _unwritable(path, exc) from exc
+
+
+def line_of(record: Mapping[str, Any]) -> bytes:
+    """Return a record as it is written."""
+    return json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def records_of(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield a journal's records; what was written later counts as later, however the clock was set."""
+    latest = -math.inf
+    for record in _lines(data):
+        latest = record["t"] = max(latest, record["t"])
+        yield record
+
+
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in io.BytesIO(data):
         if not line.startswith(b"{"):
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=_shared)
         except ValueError:
             continue
         if isinstance(record, dict) and "ev" in record and isinstance(record.get("t"), (int, float)):
             yield record
+
+
+def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Let the records of 10^5 tiles have one text for what is the same in all: names, hashes, the run."""
+    return {
+        sys.intern(name): sys.intern(value) if name in _SAME and type(value) is str else value
+        for name, value in pairs
+    }
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -157,9 +229,11 @@ def _ends_torn(path: Path) -> bool:
         return False
 
 
-def _unwritable(path: Path, exc: OSError) -> Exception:
-    from geotoolz.core._errors import BatchError
+def _unwritable(path: Place, exc: OSError) -> Exception:
+    from geotoolz.core._errors import BatchError, GeotoolzError
 
+    if isinstance(exc, GeotoolzError):
+        return exc
     return BatchError(
         f"journal {str(path)!r}: {exc.strerror or exc}",
         expected="a file that can be read and appended to",

@@ -58,7 +58,7 @@ class FailureLimit:
         raise ParameterError(
             f"max_failures={value!r}",
             expected="a whole number (0, 5) or a percentage ('2%')",
-            fix="'100%' never stops",
+            fix="'100%' allows any number",
         )
 
     def allowed(self, total: int) -> int:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-__all__ = ["check_on_error", "check_positive", "check_shard", "check_stale_on"]
+from ._engine import Engine
+
+__all__ = [
+    "check_on_error",
+    "check_positive",
+    "check_shard",
+    "check_stale_on",
+    "check_tiles",
+    "check_timeout",
+    "refuse_homeless",
+]
 
 
 def check_on_error(value: str) -> Literal["raise", "log"]:
@@ -39,6 +49,18 @@ def check_positive(name: str, value: Any) -> Any:
     return value
 
 
+def check_timeout(value: Any, engine: Any) -> Any:
+    from geotoolz.core._errors import ParameterError
+
+    if value is not None and getattr(engine, "name", engine) == "inline":
+        raise ParameterError(
+            f"timeout={value!r} with engine='inline': nobody could end the tile",
+            expected="an engine with workers of its own",
+            fix="take engine='process', or leave timeout=… out",
+        )
+    return check_positive("timeout", value)
+
+
 def check_stale_on(value: str | Sequence[str]) -> tuple[str, ...]:
     from geotoolz.core._errors import ParameterError
 
@@ -57,3 +79,20 @@ def check_tiles(value: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(value, str) or not all(isinstance(name, str) for name in value) or not value:
         raise ParameterError(f"tiles={value!r}", expected="ids of tiles, one or more")
     return tuple(value)
+
+
+def refuse_homeless(sign: Any, engine: str | Engine) -> None:
+    """Refuse a function that other processes cannot import.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from geotoolz.core._errors import ParameterError
+
+    if callable(sign) and engine != "inline":
+        raise ParameterError(
+            f"read={{'sign': {sign!r}}} with engine={engine!r}: other processes cannot import this function",
+            expected="a registered name, or a function of a module",
+            fix="say 'module:name', register it in the group geotoolz.signers, or take engine='inline'",
+        )

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._commit import clean_leftovers
-from ._driver import StopReason
-from ._engine import Engine, get_engine
-from ._fingerprint import Stamp, fingerprint, task_key
-from ._journal import Journal, replay
+from ._alert import Alert
+from ._breaker import CircuitBreaker
+from ._budget import Budget
+from ._engine import Engine
 from ._layout import Layout
-from ._lease import Lease
 from ._limit import FailureLimit
-from ._options import check_on_error, check_positive, check_shard, check_stale_on, check_tiles
-from ._plan import BatchPlan, PlannedTile, State, TileState, scan
-from ._preflight import bind_output, refuse_collisions
+from ._options import (
+    check_on_error,
+    check_positive,
+    check_shard,
+    check_stale_on,
+    check_tiles,
+    check_timeout,
+    refuse_homeless,
+)
+from ._plan import BatchPlan
+from ._planner import judged, plan_of, state_of
+from ._preflight import bind_output, refuse_unshared
 from ._progress import Progress, ProgressChoice
-from ._report import BatchReport, TileRow
+from ._report import BatchReport
 from ._retry import RetryPolicy
-from ._rows import TileSource, in_shard, only, tile_sources
+from ._rows import only, tile_sources
+from ._runner import run_plan
+from ._select import check_slice
 from ._sinks import split
 from ._source import plain_read
-from ._task import TileTask
-from ._work import Work, row_of_plan
 
 if TYPE_CHECKING:
-    from geotoolz.core import Operator
+    from geotoolz.core import Finding, Operator
+    from geotoolz.io._object_path import ObjectPath
 
+    from ._preview import Preview
     from ._replay_tile import TileReplay
 
 __all__ = ["CatalogPipeline"]
 
-_log = logging.getLogger("geotoolz.batch")
 OnError = Literal["raise", "log", "log_and_continue"]
 
 
@@ -53,7 +60,8 @@ class CatalogPipeline:
         The pipeline, or its YAML file. A sink at its end says what is written; without one every variable
         that the pipeline creates becomes ``{item_id}_{band}.tif``.
     out : path, optional
-        Output folder (local). By default the fixed part of the sink's path.
+        Output folder, or an address on an object store: ``s3://bucket/prefix``, ``gs://``, ``az://``,
+        ``memory://``. By default the fixed part of the sink's path.
     engine : str or Engine, optional
         "inline", "process", "ray", or an Engine. By default "process" where `n_workers` is more than 1, else
         "inline".
@@ -70,9 +78,21 @@ class CatalogPipeline:
         (i, n) with i from 1: this run does the i-th of n parts, for array jobs.
     limit : int, optional
         At most so many tiles of the catalog.
+    slice : mapping, optional
+        Only the tiles of a place and time: ``bbox``, ``time``, ``geometry`` as `GeoCatalog.query` takes them,
+        ``where`` as `GeoCatalog.filter` does. The others are no orphans for that.
+    budget : Budget or mapping, optional
+        What the run may spend; used up, it ends in good order with exit code 4. See `Budget`.
     timeout : float, optional
-        Seconds after which an attempt at a tile is killed (not with "inline").
+        Seconds after which an attempt at a tile is killed with its worker. Not with "inline", where nobody
+        could; without an engine it chooses "process".
     retries : RetryPolicy, optional
+    breaker : CircuitBreaker or int, optional
+        The run ends when so many tiles in a row fail with one and the same error; None or 0 for never.
+    metrics : path, optional
+        A file that gets the run's numbers for Prometheus, again and again; see `MetricsFile`.
+    alert : str or Alert, optional
+        A webhook's address, or a command, called when the run ends with failures or early; see `Alert`.
     stale_on : str or sequence of str
         "code": tiles made by other versions of geotoolz are stale; "environment": of the libraries below as
         well.
@@ -113,7 +133,7 @@ class CatalogPipeline:
         self,
         catalog: Any,
         op: Operator | str | os.PathLike[str] | None,
-        out: str | os.PathLike[str] | None = None,
+        out: str | os.PathLike[str] | ObjectPath | None = None,
         *,
         engine: str | Engine | None = None,
         n_workers: int | None = None,
@@ -122,8 +142,13 @@ class CatalogPipeline:
         max_failures: int | str | FailureLimit = "2%",
         shard: tuple[int, int] | None = None,
         limit: int | None = None,
+        slice: Mapping[str, Any] | None = None,  # as `GeoCatalog.query` calls its wishes together
+        budget: Budget | Mapping[str, Any] | None = None,
         timeout: float | None = None,
         retries: RetryPolicy | None = None,
+        breaker: CircuitBreaker | int | None = 20,
+        metrics: str | os.PathLike[str] | None = None,
+        alert: str | Alert | None = None,
         stale_on: str | Sequence[str] = (),
         retry_failed: bool = False,
         tiles: Sequence[str] | None = None,
@@ -133,24 +158,31 @@ class CatalogPipeline:
         progress: ProgressChoice | Progress | None = "auto",
     ) -> None:
         self.catalog = catalog
-        self.engine = engine if engine is not None else "process" if (n_workers or 1) > 1 else "inline"
+        beside = (n_workers or 1) > 1 or timeout is not None
+        self.engine = engine if engine is not None else "process" if beside else "inline"
         self.n_workers = n_workers
         self.on_error = check_on_error(on_row_error if on_row_error is not None else on_error)
         self.max_failures = FailureLimit.of(max_failures)
         self.shard = check_shard(shard)
         self.limit = check_positive("limit", limit)
-        self.timeout = check_positive("timeout", timeout)
+        self.slice = check_slice(slice)
+        self.budget = Budget.of(budget)
+        self.timeout = check_timeout(timeout, self.engine)
         self.retries = retries or RetryPolicy()
+        self.breaker = CircuitBreaker.of(breaker)
+        self.metrics = metrics
+        self.alert = Alert.of(alert)
         self.stale_on = check_stale_on(stale_on)
         self.retry_failed = retry_failed
         self.tiles = check_tiles(tiles)
         self.only_failed = only_failed
         self.read = plain_read(read, catalog)
-        _refuse_homeless(self.read.get("sign"), self.engine)
+        refuse_homeless(self.read.get("sign"), self.engine)
         self.quicklook = quicklook
         self.progress = progress
         self.op, self.out = bind_output(op, out)
-        self._layout = Layout(self.out)
+        refuse_unshared(self.out, self.engine)
+        self.layout = Layout(self.out)
         self._text = ""
 
     @property
@@ -180,30 +212,50 @@ class CatalogPipeline:
             For an empty catalog, two rows with one id, two tiles with one output path, or a path where a file
             of somebody else stands.
         """
-        from geotoolz.core._errors import BatchError
+        return plan_of(self)
 
-        state = State(self._layout, replay(self._layout.private), scan(self._layout), self.stale_on)
-        sources = list(tile_sources(self.catalog))
-        ids = [source.tile_id for source in sources]
-        if not ids:
-            raise BatchError(
-                "the catalog is empty",
-                expected="at least one tile",
-                fix="look at it with `geotoolz catalog show`, or loosen the filter",
-            )
-        if len(set(ids)) != len(ids):
-            twice = next(tile_id for tile_id in ids if ids.count(tile_id) > 1)
-            raise BatchError(
-                f"the id {twice!r} occurs more than once",
-                expected="one row per tile",
-                fix="rename rows: outputs and journal go by the id",
-            )
-        chosen = only(sources, self.tiles)
-        mine = [source for source in chosen if in_shard(source.tile_id, self.shard)][: self.limit]
-        tiles = list(self._judged(state, mine))
-        refuse_collisions(self.op, self.out, tiles)
-        tiles.extend(state.orphans(ids))
-        return BatchPlan(self.out, tuple(tiles), self.retry_failed, self.only_failed)
+    def check(self, tiles: int | None = None) -> tuple[Finding, ...]:
+        """Check before the first pixel: pipeline against every tile, disk, models, rights and credentials.
+
+        Parameters
+        ----------
+        tiles : int, optional
+            Only so many tiles, spread evenly over the catalog; describing one takes milliseconds.
+
+        Returns
+        -------
+        tuple of Finding
+            Errors first; empty where nothing is to be said. A tile that cannot be opened is an error too.
+        """
+        from ._checks import check_job
+
+        return check_job(self, tiles)
+
+    def preview(self, tiles: int = 5, *, workers: int | None = None) -> Preview:
+        """Make a few tiles for measurement, and tell what all will take.
+
+        The tiles are spread evenly over those that a run would make; they are made in one process beside
+        this one, one after the other, in a temporary folder: the output folder stays as it is.
+
+        Parameters
+        ----------
+        tiles : int
+            How many; the first is made once more before, because a worker's first tile takes longer.
+        workers : int, optional
+            For how many workers the hours are told; by default those of this job.
+
+        Returns
+        -------
+        Preview
+
+        Raises
+        ------
+        BatchError
+            If there is nothing to do, or none of the tiles could be made.
+        """
+        from ._preview import preview_of
+
+        return preview_of(self, tiles, workers)
 
     def replay(self, tile_id: str) -> TileReplay:
         """Make one tile again in this process, beside what was written of it, and change nothing.
@@ -229,8 +281,8 @@ class CatalogPipeline:
         """
         from ._replay_tile import replay_task
 
-        state = State(self._layout, replay(self._layout.private), scan(self._layout), self.stale_on)
-        (planned,) = self._judged(state, only(list(tile_sources(self.catalog)), (tile_id,)))
+        sources = only(list(tile_sources(self.catalog)), (tile_id,))
+        (planned,) = judged(self, state_of(self), sources)
         if planned.task is None:
             raise TypeError("a tile of the catalog has a task")
         written = {str(entry[0]): str(entry[2]) for entry in planned.record.get("out", ())}
@@ -251,98 +303,8 @@ class CatalogPipeline:
             With ``on_error="raise"`` the error of the first tile that failed; otherwise only what makes the
             run as a whole impossible.
         """
-        begun = time.time()
-        plan = self.plan()
-        todo = plan.todo
-        rows = {tile.tile_id: row_of_plan(tile) for tile in plan.tiles if tile.state is not TileState.ORPHAN}
-        orphans = sum(tile.state is TileState.ORPHAN for tile in plan.tiles)
-        if not todo:
-            return self._finish(
-                rows,
-                begun,
-                None,
-                False,
-                orphans,
-                engine="none",
-                write=not (self.out / "report.json").exists(),
-            )
-        get_engine(self.engine, self.n_workers)  # an unknown one is told before anything is made
-        self._layout.make()
-        with Lease(self._layout, self.shard), Journal(self._layout.journal(self.shard)) as journal:
-            work = Work(self, journal, rows)
-            try:
-                stopped, failed = work.go(todo)
-            except BaseException:
-                work.progress.finish("ended by an error; what was finished is kept")
-                raise
-            finally:
-                clean_leftovers(self._layout, rows)
-            name = self.engine if isinstance(self.engine, str) else self.engine.name
-            over = self.max_failures.exceeded(failed=failed, ended=len(todo), total=len(todo), over=True)
-            report = self._finish(rows, begun, stopped, over, orphans, engine=name, write=True)
-            journal.append("end", run=work.run_id, counts=report.counts, exit_code=int(report.exit_code))
-        work.progress.finish(str(report))
-        if stopped is StopReason.ON_ERROR and work.first_error is not None:
-            raise work.first_error
-        return report
-
-    # ---- inside
-
-    def _finish(
-        self,
-        rows: Mapping[str, TileRow],
-        begun: float,
-        stopped: StopReason | None,
-        over: bool,
-        orphans: int,
-        *,
-        engine: str,
-        write: bool,
-    ) -> BatchReport:
-        started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun))
-        report = BatchReport(
-            self.out,
-            engine,
-            tuple(rows.values()),
-            time.time() - begun,
-            stopped,
-            over,
-            orphans,
-            started,
-            str(self.max_failures),
-            self.config_hash,
-        )
-        if write:
-            self._layout.make()
-            _saved(report)
-        return report
-
-    def _judged(self, state: State, sources: Sequence[TileSource]) -> Iterator[PlannedTile]:
-        config_hash, sink = self.config_hash, self.sink_hash
-        text = self.pipeline_text()
-        read = tuple(sorted(self.read.items()))
-        keyed = {name: value for name, value in self.read.items() if name != "sign"}  # no pixel differs
-        for source in sources:
-            record = state.record(source.tile_id)
-            known = [Stamp(path, size, mark) for path, size, mark in record.get("in", ())]
-            stamps = fingerprint(source.files, item=source.item, known=known)
-            key = task_key(config_hash, stamps, read=keyed, sink=sink)
-            owned = tuple((str(entry[0]), int(entry[1])) for entry in record.get("out", ()))
-            task = TileTask(
-                source.tile_id,
-                key,
-                source.source,
-                text,
-                config_hash,
-                str(self.out),
-                stamps,
-                source.facts,
-                read,
-                self.quicklook,
-                owned,
-                sink,
-            )
-            yield state.judge(task, record)
+        begun = time.monotonic()
+        return run_plan(self, self.plan(), begun)
 
     def pipeline_text(self) -> str:
         """Return the pipeline as YAML, with the sink's path below the output folder."""
@@ -351,32 +313,3 @@ class CatalogPipeline:
         if not self._text:
             self._text = dump(self.op)
         return self._text
-
-
-def _refuse_homeless(sign: Any, engine: str | Engine) -> None:
-    """Refuse a function that other processes cannot import.
-
-    Raises
-    ------
-    ParameterError
-    """
-    from geotoolz.core._errors import ParameterError
-
-    if callable(sign) and engine != "inline":
-        raise ParameterError(
-            f"read={{'sign': {sign!r}}} with engine={engine!r}: other processes cannot import this function",
-            expected="a registered name, or a function of a module",
-            fix="say 'module:name', register it in the group geotoolz.signers, or take engine='inline'",
-        )
-
-
-def _saved(report: BatchReport) -> None:
-    """Write the report; a run that ended on a full disk returns its result without one."""
-    from geotoolz.core._errors import WriteError
-
-    try:
-        report.save()
-    except WriteError as error:
-        if report.stopped is not StopReason.OUTPUT:
-            raise
-        _log.warning("%s", error)

@@ -1,25 +1,21 @@
-"""What a run would do: per tile its state and the reason."""
+"""What a run would do: per tile its state and the reason, and both in sum."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from ._commit import read_item
-from ._failure import FailureKind
-from ._item import code_versions
-from ._layout import Layout, safe_name
+from geotoolz.io._object_path import Place
+
 from ._task import TileTask
 
-__all__ = ["BatchPlan", "PlannedTile", "State", "TileState", "scan"]
+__all__ = ["BatchPlan", "PlannedTile", "Reason", "StaleCause", "TileState"]
 
-#: failures that come back while input, pipeline and code are the same
-_DETERMINISTIC = frozenset({FailureKind.BAD_DATA, FailureKind.POISON, FailureKind.QC, FailureKind.PIPELINE})
+#: reasons of one kind that a summary lists one by one; of more it tells their number and an example
+_LISTED = 3
 
 
 class TileState(StrEnum):
@@ -39,11 +35,28 @@ class TileState(StrEnum):
     """In the output folder, not in the catalog; never touched."""
 
 
+class StaleCause(StrEnum):
+    """What has changed since a stale tile was made."""
+
+    CONFIG = "config"
+    """A parameter or a step of the pipeline; the reason names the path and both values."""
+    MODEL = "model"
+    """The content of a file behind a `Ref`: a model, a spectrum, a table. The reason names the file."""
+    CODE = "code"
+    """An operator makes other pixels since, or (with ``stale_on``) a library has another version."""
+    INPUT = "input"
+    """A file of the scene."""
+    SINK = "sink"
+    """Where and how outputs are written."""
+    READ = "read"
+    """How the scene is read: area, resolution."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedTile:
     """A tile with its state, the reason, and the task that would make it (None for an orphan).
 
-    `record` is what the journal, or the item, says of it.
+    `record` is what the journal, or the item, says of it; `cause` says of a stale tile what has changed.
     """
 
     tile_id: str
@@ -51,6 +64,34 @@ class PlannedTile:
     reason: str
     task: TileTask | None
     record: Mapping[str, Any]
+    cause: StaleCause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Tiles of one state for one reason.
+
+    Attributes
+    ----------
+    state : TileState
+    cause : StaleCause or None
+    count : int
+    text : str
+        The reason; of many different ones an example with its tile.
+    """
+
+    state: TileState
+    cause: StaleCause | None
+    count: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.state.value}: {self.text}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values for JSON."""
+        told = {"state": self.state.value, "count": self.count, "reason": self.text}
+        return told if self.cause is None else {**told, "cause": self.cause.value}
 
 
 @dataclass(frozen=True)
@@ -59,7 +100,7 @@ class BatchPlan:
 
     Attributes
     ----------
-    out : Path
+    out : Path or ObjectPath
     tiles : tuple of PlannedTile
         In the catalog's order, orphans last.
     retry_failed : bool
@@ -68,7 +109,7 @@ class BatchPlan:
         Whether nothing but tiles whose last attempt failed is made.
     """
 
-    out: Path
+    out: Place
     tiles: tuple[PlannedTile, ...]
     retry_failed: bool = False
     only_failed: bool = False
@@ -78,6 +119,31 @@ class BatchPlan:
         """Tiles per state, states without tiles left out."""
         found = Counter(tile.state for tile in self.tiles)
         return {state.value: found[state] for state in TileState if found[state]}
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Stale tiles per cause, causes without tiles left out."""
+        found = Counter(tile.cause for tile in self.tiles)
+        return {cause.value: found[cause] for cause in StaleCause if found[cause]}
+
+    @property
+    def summary(self) -> tuple[Reason, ...]:
+        """The reasons in sum: "41 stale: the pipeline changed at operators[2].radius 3 → 5"."""
+        groups: dict[tuple[TileState, StaleCause | None], Counter[str]] = {}
+        examples: dict[tuple[TileState, StaleCause | None, str], str] = {}
+        for tile in self.tiles:
+            groups.setdefault((tile.state, tile.cause), Counter())[tile.reason] += 1
+            examples.setdefault((tile.state, tile.cause, tile.reason), tile.tile_id)
+        order = list(TileState)
+        found: list[Reason] = []
+        for (state, cause), reasons in sorted(groups.items(), key=lambda group: order.index(group[0][0])):
+            if len(reasons) <= _LISTED:
+                found += [Reason(state, cause, count, text) for text, count in reasons.most_common()]
+                continue
+            (text, _), *_ = reasons.most_common(1)
+            told = f"{len(reasons)} different reasons, such as {examples[state, cause, text]}: {text}"
+            found.append(Reason(state, cause, reasons.total(), told))
+        return tuple(found)
 
     @property
     def todo(self) -> tuple[PlannedTile, ...]:
@@ -91,209 +157,19 @@ class BatchPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
-        tiles = [
-            {"id": tile.tile_id, "state": tile.state.value, "reason": tile.reason} for tile in self.tiles
-        ]
-        return {"out": str(self.out), "counts": self.counts, "tiles": tiles}
+        return {
+            "out": str(self.out),
+            "counts": self.counts,
+            "causes": self.causes,
+            "summary": [reason.to_dict() for reason in self.summary],
+            "tiles": [_told(tile) for tile in self.tiles],
+        }
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts.items()) or "no tiles"
         return f"{self.out}: {counts}; {len(self.todo)} to do"
 
 
-def scan(layout: Layout) -> dict[str, int]:
-    """Return every file below the output folder (without ``.geotoolz``) with its size.
-
-    Raises
-    ------
-    WriteError
-        If it is no folder or cannot be read.
-    """
-    from geotoolz.core._errors import WriteError
-
-    found: dict[str, int] = {}
-    stack = [("", os.fspath(layout.out))]
-    while stack:
-        prefix, folder = stack.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except FileNotFoundError:
-            continue
-        except OSError as exc:
-            raise WriteError(
-                f"output folder {folder!r} cannot be looked at: {exc.strerror or exc}",
-                expected="a folder that can be read and written",
-                fix="choose another with out=…",
-            ) from exc
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if prefix or entry.name != ".geotoolz":
-                    stack.append((f"{prefix}{entry.name}/", entry.path))
-            else:
-                found[prefix + entry.name] = _size(entry)
-    return found
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:  # a dangling link
-        return -1
-
-
-class State:
-    """Judges tiles against what is in the output folder.
-
-    Parameters
-    ----------
-    layout : Layout
-    records : mapping
-        The journal's last word per tile.
-    files : mapping
-        What `scan` found.
-    stale_on : sequence of str
-        "code": other versions of geotoolz make a tile stale; "environment": also of the libraries below.
-    """
-
-    def __init__(
-        self,
-        layout: Layout,
-        records: Mapping[str, Mapping[str, Any]],
-        files: Mapping[str, int],
-        stale_on: Sequence[str] = (),
-    ) -> None:
-        self._layout = layout
-        self._records = records
-        self._files = files
-        self._stale_on = tuple(stale_on)
-
-    def record(self, tile_id: str) -> Mapping[str, Any]:
-        """Return what is known of a tile: the journal's record, else what its item says, else nothing."""
-        record = self._records.get(tile_id)
-        if record is not None:
-            return record
-        if f"items/{safe_name(tile_id)}.json" not in self._files:
-            return {}
-        return record_of_item(self._layout, tile_id)
-
-    def judge(self, task: TileTask, record: Mapping[str, Any]) -> PlannedTile:
-        """Say in which state a tile is, and why."""
-        state, reason = self._judge(task, record)
-        return PlannedTile(task.tile_id, state, reason, task, record)
-
-    def _judge(self, task: TileTask, record: Mapping[str, Any]) -> tuple[TileState, str]:
-        item_name = f"items/{safe_name(task.tile_id)}.json"
-        if not record:
-            if item_name in self._files:
-                return TileState.PARTIAL, "its item cannot be read"
-            return TileState.NEW, "not made yet"
-        same = record.get("key") == task.key
-        if record["ev"] == "failed":
-            return self._judge_failed(record, same)
-        if not same:
-            return TileState.STALE, _why_other(task, record)
-        broken = self._broken(record, item_name)
-        if broken:
-            return TileState.PARTIAL, broken
-        changed = self._other_code(record)
-        if changed:
-            return TileState.STALE, changed
-        return TileState.FRESH, "done with this pipeline and these inputs"
-
-    def _judge_failed(self, record: Mapping[str, Any], same: bool) -> tuple[TileState, str]:
-        told = f"{record.get('error', '')}: {record.get('msg', '')}"
-        if (
-            same
-            and record.get("kind") in _DETERMINISTIC
-            and not _differs(record.get("versions", {}), "geotoolz")
-        ):
-            return TileState.QUARANTINED, f"failed, and nothing has changed since: {told}"
-        return TileState.PARTIAL, f"failed before: {told}"
-
-    def _broken(self, record: Mapping[str, Any], item_name: str) -> str:
-        for name, size, *_ in record.get("out", ()):
-            there = self._files.get(name)
-            if there is None:
-                return f"{name} is missing"
-            if there != size:
-                return f"{name} has {there} bytes, {size} were written"
-        there = self._files.get(item_name)
-        if there is None:
-            return f"{item_name} is missing"
-        return "" if there == record.get("item", there) else f"{item_name} was changed"
-
-    def _other_code(self, record: Mapping[str, Any]) -> str:
-        for wish in self._stale_on:
-            changed = _differs(record.get("versions", {}), "geotoolz" if wish == "code" else "")
-            if changed:
-                return changed
-        return ""
-
-    def orphans(self, known: Iterable[str]) -> Iterator[PlannedTile]:
-        """Find tiles in the output folder that the catalog does not have."""
-        ids = set(known)
-        names = {f"items/{safe_name(tile_id)}.json" for tile_id in ids}
-        told = set()
-        for tile_id, record in self._records.items():
-            name = f"items/{safe_name(tile_id)}.json"
-            told.add(name)
-            if tile_id not in ids and name in self._files:
-                yield PlannedTile(tile_id, TileState.ORPHAN, "not in the catalog", None, record)
-        for name in sorted(self._files):
-            if (
-                name.startswith("items/")
-                and name.endswith(".json")
-                and name not in names
-                and name not in told
-            ):
-                yield PlannedTile(Path(name).stem, TileState.ORPHAN, "not in the catalog", None, {})
-
-
-def record_of_item(layout: Layout, tile_id: str) -> dict[str, Any]:
-    """Rebuild a tile's journal record from its item; empty where there is none of ours."""
-    item, files = read_item(layout, tile_id)
-    if item is None:
-        return {}
-    properties = item["properties"]
-    return {
-        "ev": "done",
-        "t": 0.0,
-        "id": tile_id,
-        "key": properties["geotoolz:task_key"],
-        "cfg": properties.get("geotoolz:config_hash"),
-        "in": properties.get("geotoolz:inputs", []),
-        "out": [[file.path, file.size, file.sha256] for file in files],
-        "versions": properties.get("processing:software", {}),
-        "valid": properties.get("geotoolz:valid_share", {}),
-        "masked": properties.get("geotoolz:masked_share"),
-    }
-
-
-def _differs(then: Mapping[str, str], prefix: str) -> str:
-    now = code_versions()
-    for name in sorted({*then, *now}):
-        if name.startswith(prefix) and then.get(name) != now.get(name):
-            return f"{name} was {then.get(name, 'absent')}, is {now.get(name, 'absent')}"
-    return ""
-
-
-def _why_other(task: TileTask, record: Mapping[str, Any]) -> str:
-    if record.get("cfg") != task.config_hash:
-        return f"the pipeline changed ({_short(record.get('cfg'))} → {_short(task.config_hash)})"
-    if record.get("sink", task.sink) != task.sink:
-        return "the sink changed (where and how the outputs are written)"
-    then = {str(path).rsplit("/", 1)[-1]: (size, mark) for path, size, mark in record.get("in", ())}
-    now = {stamp.path.rsplit("/", 1)[-1]: (stamp.size, stamp.mark) for stamp in task.stamps}
-    for name in sorted({*then, *now}):
-        if name not in now:
-            return f"the input {name} is no longer named"
-        if name not in then:
-            return f"the input {name} is new"
-        if then[name] != now[name]:
-            sizes = f" ({then[name][0]} → {now[name][0]} bytes)" if then[name][0] != now[name][0] else ""
-            return f"the input {name} changed{sizes}"
-    return "it is read or written in another way (resolution, area, sink)"
-
-
-def _short(config_hash: Any) -> str:
-    return str(config_hash or "unknown").removeprefix("sha256:")[:8]
+def _told(tile: PlannedTile) -> dict[str, str]:
+    told = {"id": tile.tile_id, "state": tile.state.value, "reason": tile.reason}
+    return told if tile.cause is None else {**told, "cause": tile.cause.value}

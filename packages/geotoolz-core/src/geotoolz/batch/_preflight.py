@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from geotoolz.io._object_path import ObjectPath, Place, place
 
 from ._plan import PlannedTile
 from ._sinks import DEFAULT_TEMPLATE, output_folder, path_fields, relative_template, render, split
@@ -14,18 +16,22 @@ from ._sinks import DEFAULT_TEMPLATE, output_folder, path_fields, relative_templ
 if TYPE_CHECKING:
     from geotoolz.core import Operator, Sink
 
-__all__ = ["bind_output", "refuse_collisions"]
+    from ._engine import Engine
+
+__all__ = ["bind_output", "refuse_collisions", "refuse_overwritten", "refuse_unshared"]
 
 
 def bind_output(
-    op: Operator | str | os.PathLike[str] | None, out: str | os.PathLike[str] | None
-) -> tuple[Operator, Path]:
-    """Load the pipeline and settle the output folder; the sink's path is relative to it afterwards.
+    op: Operator | str | os.PathLike[str] | None, out: str | os.PathLike[str] | ObjectPath | None
+) -> tuple[Operator, Place]:
+    """Load the pipeline and settle where outputs go; the sink's path is relative to that afterwards.
 
     Raises
     ------
     BatchError
-        If there is no folder to write to, or it is not local.
+        If there is nothing to write to.
+    ParameterError
+        If it is an address of an unknown kind, or the pipeline is none.
     """
     from geotoolz.core import Operator, load
     from geotoolz.core._errors import BatchError, ParameterError
@@ -37,23 +43,18 @@ def bind_output(
             f"a pipeline of type {type(op).__name__}", expected="an Operator or the path of a YAML file"
         )
     body, sink = split(op)
-    folder = Path(out) if out is not None else output_folder(sink)
+    folder = place(out) if out is not None else output_folder(sink)
     if folder is None:
         raise BatchError(
             "neither out=… nor a sink with a path",
             expected="a place for the outputs",
             fix="give out='folder', or end the pipeline with WriteCOG('folder/{item_id}_{band}.tif')",
         )
-    if "://" in os.fspath(out if out is not None else getattr(sink, "path", "")):
-        raise BatchError(
-            f"the output {os.fspath(folder)!r}",
-            expected="a local folder",
-            fix="write locally, then copy; object stores are not supported yet",
-        )
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - no links are followed: the user's name for the folder stays
+    if isinstance(folder, Path):  # no links are followed: the user's name for the folder stays
+        folder = Path(os.path.abspath(folder))  # noqa: PTH100
     if sink is None:
         return op, folder
-    absolute = sink if out is not None else _absolute(sink)
+    absolute = sink if out is not None or isinstance(folder, ObjectPath) else _absolute(sink)
     return _join(body, _with_path(sink, relative_template(absolute, folder))), folder
 
 
@@ -74,10 +75,18 @@ def _join(body: Operator, sink: Sink) -> Operator:
     return Sequential((*steps, sink))
 
 
-def refuse_collisions(op: Operator, out: Path, tiles: Iterable[PlannedTile]) -> None:
+def refuse_collisions(op: Operator, out: Place, tiles: Iterable[PlannedTile], files: Container[str]) -> None:
     """Refuse two tiles with one output path, and a path that is taken by a file of somebody else.
 
     A path that depends on what only the opened tile knows is checked when it is written.
+
+    Parameters
+    ----------
+    op : Operator
+    out : Path or ObjectPath
+    tiles : iterable of PlannedTile
+    files : container of str
+        The names of what stands below `out`.
 
     Raises
     ------
@@ -103,16 +112,55 @@ def refuse_collisions(op: Operator, out: Path, tiles: Iterable[PlannedTile]) -> 
                 fix="put {item_id} into the sink's path, and give tiles ids that differ in more than signs",
             )
         seen[path] = tile.tile_id
-        if one_file and path not in dict(tile.task.owned) and _foreign(out, path, tile):
+        if one_file and path not in dict(tile.task.owned) and path in files and _foreign(out, path, tile):
             raise BatchError(
-                f"{os.fspath(out / path)!r} exists and was not written for {tile.tile_id!r}",
+                f"{str(out / path)!r} exists and was not written for {tile.tile_id!r}",
                 expected="a free path, or an earlier output of the same tile",
                 fix="move the file away, or choose another folder with out=…",
             )
 
 
-def _foreign(out: Path, path: str, tile: PlannedTile) -> bool:
+def refuse_unshared(out: Place, engine: str | Engine) -> None:
+    """Refuse outputs in this process' memory for workers in other processes.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from geotoolz.core._errors import ParameterError
+
+    name = engine if isinstance(engine, str) else engine.name
+    if isinstance(out, ObjectPath) and out.store.scheme == "memory" and name != "inline":
+        raise ParameterError(
+            f"out={str(out)!r} with engine={name!r}: memory:// is seen by one process only",
+            expected="engine='inline', or another address",
+        )
+
+
+def refuse_overwritten(op: Operator) -> None:
+    """Refuse a pipeline whose models or tables have other content than it pins: every tile would fail.
+
+    Raises
+    ------
+    ReadError
+        Naming the file.
+    """
+    from geotoolz.core._errors import ReadError
+
+    from ._configs import described
+    from ._planner import overwritten
+
+    told = overwritten(described(op))
+    if told:
+        raise ReadError(
+            told,
+            expected="the content that the pipeline was made with",
+            fix="restore the file, or bind the new one with Ref.of(path) and save the pipeline again",
+        )
+
+
+def _foreign(out: Place, path: str, tile: PlannedTile) -> bool:
     from ._commit import own_files
     from ._layout import Layout
 
-    return os.path.lexists(out / path) and path not in own_files(Layout(out), tile.tile_id)
+    return path not in own_files(Layout(out), tile.tile_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
+import threading
 from multiprocessing.connection import Connection
 
 from ._failure import Failure
@@ -33,6 +35,7 @@ def worker_main(pipe: Connection, fn_bytes: bytes, environ: dict[str, str]) -> N
     os.environ.clear()
     os.environ.update(environ)
     prepare_worker()
+    _end_with_the_driver()
     try:
         fn = pickle.loads(fn_bytes)
     except Exception as exc:  # noqa: BLE001 - reported to the driver, which raises
@@ -51,6 +54,22 @@ def worker_main(pipe: Connection, fn_bytes: bytes, environ: dict[str, str]) -> N
             pipe.send_bytes(dumps((ticket, value, failure, seconds)))
         except OSError:
             return
+
+
+def _end_with_the_driver() -> None:
+    """Let this process end when the driver's does, however that ended.
+
+    A worker that went on with its tile would put files in place while the next driver makes the same tile.
+    """
+    driver = multiprocessing.parent_process()  # also where a fork server is in between
+    if driver is None:
+        return
+
+    def watch() -> None:
+        driver.join()
+        os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+
+    threading.Thread(target=watch, name="geotoolz-watch", daemon=True).start()
 
 
 def _unpack(blob: bytes) -> tuple[int, object, Failure | None]:

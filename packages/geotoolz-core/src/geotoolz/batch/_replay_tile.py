@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from geotoolz.core._provenance import made_by
+from geotoolz.io._object_path import is_object
 
 from ._task import TileClock, TileTask, pipeline_of
 
@@ -68,14 +69,15 @@ def replay_task(task: TileTask, written: Mapping[str, str]) -> TileReplay:
     """
     from ._compute import compute_tile
 
-    op, out, timed = pipeline_of(task.pipeline), Path(task.out), TileClock()
+    op, timed = pipeline_of(task.pipeline), TileClock()
     made = compute_tile(op, task, timed)
     with tempfile.TemporaryDirectory(prefix="geotoolz-replay-") as name:
         staged = Path(name)
         read = {name: value for name, value in task.read if name != "sign"}  # as `run_tile` says it
         told = made_by(op, source=task.source, read=read, files=made.files)
         with timed.time("write"), told:
-            made.write(out, staged)
+            # the sink's path is relative, so that it does not matter below what it stands
+            made.write(staged if is_object(task.out) else Path(task.out), staged)
         files = {
             path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()
         }

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
+
+from geotoolz.io._object_errors import StoreError
+from geotoolz.io._object_path import Place, place
 
 from ._commit import write_atomic
 from ._driver import StopReason
@@ -40,6 +42,10 @@ class TileRow:
     masked_share : float or None
     attempts : tuple of mapping
         Every attempt: worker, seconds, kind and message of its failure.
+    usage : mapping
+        cpu_seconds, peak_bytes, read_bytes, written_bytes of the attempt that made it.
+    footprint : tuple of (float, float)
+        Corners in degrees, longitude first.
     """
 
     tile_id: str
@@ -54,6 +60,8 @@ class TileRow:
     valid_share: Mapping[str, float] = field(default_factory=dict)
     masked_share: float | None = None
     attempts: tuple[Mapping[str, Any], ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    footprint: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class BatchReport:
 
     Attributes
     ----------
-    out : Path
+    out : Path or ObjectPath
     engine : str
     rows : tuple of TileRow
         All tiles of the run, also those that needed nothing.
@@ -77,9 +85,11 @@ class BatchReport:
     started : str
         ISO 8601, UTC.
     max_failures, config_hash : str
+    why : str
+        What ended it early, where `stopped` alone does not say it: the repeated error, the budget's bound.
     """
 
-    out: Path
+    out: Place
     engine: str
     rows: tuple[TileRow, ...]
     seconds: float
@@ -89,6 +99,7 @@ class BatchReport:
     started: str = ""
     max_failures: str = ""
     config_hash: str = ""
+    why: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -125,13 +136,27 @@ class BatchReport:
         if self.stopped is StopReason.INTERRUPTED:
             return f"{text}; interrupted, run again to go on"
         if self.stopped is not None:
-            return f"{text}; stopped: {_STOPPED[self.stopped].format(limit=self.max_failures)}"
+            told = _STOPPED[self.stopped].format(limit=self.max_failures, why=self.why)
+            return f"{text}; stopped: {told}"
         if self.over_limit:
             return f"{text}; more failures than max_failures={self.max_failures} allows"
         return text
 
     def to_dict(self) -> dict[str, Any]:
         """Return values for JSON."""
+        return {**self._head(), "tiles": [_row_dict(row) for row in self.rows]}
+
+    def _json(self) -> bytes:
+        """Return the values as JSON, made row by row: all rows at once would be most of a driver's memory."""
+        head = json.dumps(self._head(), indent=1, default=str)
+        text = bytearray(head.removesuffix("\n}").encode() + b',\n "tiles": [')
+        for number, row in enumerate(self.rows):
+            text += b",\n  " if number else b"\n  "
+            text += json.dumps(_row_dict(row), default=str).encode()
+        text += b"\n ]\n}\n"
+        return bytes(text)
+
+    def _head(self) -> dict[str, Any]:
         return {
             "out": str(self.out),
             "engine": self.engine,
@@ -142,26 +167,28 @@ class BatchReport:
             "exit_code": int(self.exit_code),
             "stopped": self.stopped.value if self.stopped else None,
             "over_limit": self.over_limit,
+            "why": self.why,
             "counts": self.counts,
             "failures": self.failures,
             "orphans": self.orphans,
-            "tiles": [_row_dict(row) for row in self.rows],
         }
 
-    def save(self) -> tuple[Path, Path]:
+    def save(self) -> tuple[Place, Place]:
         """Write ``report.json`` and ``report.html`` into the output folder and return their paths.
 
         Where there are items, their ``collection.json`` is written too.
         """
-        from geotoolz.core._errors import BatchError, WriteError
+        from geotoolz.core._errors import BatchError, GeotoolzError, WriteError
 
         from ._collection import write_collection
         from ._html import render
 
         as_json, as_html = self.out / "report.json", self.out / "report.html"
         try:
-            write_atomic(as_json, (json.dumps(self.to_dict(), indent=1, default=str) + "\n").encode())
+            write_atomic(as_json, self._json())
             write_atomic(as_html, render(self).encode())
+        except GeotoolzError:
+            raise
         except OSError as exc:
             raise WriteError(
                 f"the report in {str(self.out)!r}: {exc.strerror or exc}",
@@ -172,7 +199,7 @@ class BatchReport:
         return as_json, as_html
 
     @classmethod
-    def load(cls, out: str | Path) -> BatchReport:
+    def load(cls, out: str | Place) -> BatchReport:
         """Read the report of the last run in an output folder.
 
         Raises
@@ -182,13 +209,13 @@ class BatchReport:
         """
         from geotoolz.core._errors import BatchError
 
-        path = Path(out) / "report.json"
+        path = place(out) / "report.json"
         try:
             told = json.loads(path.read_bytes())
             rows = tuple(_row_of(row) for row in told["tiles"])
             stopped = StopReason(told["stopped"]) if told["stopped"] else None
             return cls(
-                Path(out),
+                place(out),
                 told["engine"],
                 rows,
                 told["seconds"],
@@ -198,7 +225,10 @@ class BatchReport:
                 told["started"],
                 told["max_failures"],
                 told["config_hash"],
+                told.get("why", ""),
             )
+        except StoreError:
+            raise
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise BatchError(
                 f"no report in {str(out)!r} ({type(exc).__name__})",
@@ -210,6 +240,8 @@ class BatchReport:
 _STOPPED = {
     StopReason.MAX_FAILURES: "more failures than max_failures={limit} allows",
     StopReason.ON_ERROR: "the first failure ends the run (on_error='raise')",
+    StopReason.BUDGET: "the budget is used up ({why}), run again to go on",
+    StopReason.SAME_ERROR: "{why}",
     StopReason.OUTPUT: "the output folder cannot be written",
 }
 
@@ -228,4 +260,5 @@ def _row_of(values: Mapping[str, Any]) -> TileRow:
         for name, value in values.items()
         if name != "id"
     }
+    fields["footprint"] = tuple((x, y) for x, y in fields.get("footprint", ()))
     return TileRow(tile_id=values["id"], **fields)

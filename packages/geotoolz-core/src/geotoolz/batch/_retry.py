@@ -23,6 +23,9 @@ class RetryPolicy:
         Attempts in all for failures that may pass (network, busy server).
     worker_deaths : int
         Workers that one task may take down (killed, crashed, over its deadline) before it counts as poison.
+    node_losses : int
+        Attempts that may end because a machine of the cluster went away. They say nothing about the task,
+        and are not counted with the others; the bound ends a run on a cluster that loses every node.
     base, cap : float
         Pause in seconds before the second attempt, doubled for each further one, at most `cap`. A share of up
         to half of it, taken from a hash of task and attempt (so a run can be repeated), is added: tiles that
@@ -41,6 +44,7 @@ class RetryPolicy:
 
     transient: int = 4
     worker_deaths: int = 3
+    node_losses: int = 10
     base: float = 1.0
     cap: float = 60.0
 
@@ -48,6 +52,8 @@ class RetryPolicy:
         """Say whether a task with these failures so far gets another attempt."""
         if kind is FailureKind.TRANSIENT:
             return counts.get(kind, 0) < self.transient
+        if kind is FailureKind.NODE:
+            return counts.get(kind, 0) <= self.node_losses
         if kind in _WORKER_DIED:
             return self.deaths(counts) < self.worker_deaths
         return False

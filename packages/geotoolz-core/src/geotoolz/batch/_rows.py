@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,7 +186,7 @@ def in_shard(tile_id: str, shard: tuple[int, int] | None) -> bool:
     return int.from_bytes(digest, "little") % shard[1] == shard[0] - 1
 
 
-def only(sources: list[TileSource], tile_ids: tuple[str, ...] | None) -> list[TileSource]:
+def only(sources: Sequence[TileSource], tile_ids: tuple[str, ...] | None) -> list[TileSource]:
     """Return the tiles of these ids, in the catalog's order; all of them for None.
 
     Raises
@@ -197,13 +197,15 @@ def only(sources: list[TileSource], tile_ids: tuple[str, ...] | None) -> list[Ti
     from geotoolz.core._errors import ParameterError, nearest
 
     if tile_ids is None:
-        return sources
-    known = [source.tile_id for source in sources]
-    for name in tile_ids:
-        if name not in known:
-            raise ParameterError(
-                f"the catalog has no tile {name!r}{nearest(name, known)}",
-                expected=f"one of its {len(known)} ids",
-                fix="`geotoolz plan` lists them",
-            )
-    return [source for source in sources if source.tile_id in tile_ids]
+        return list(sources)
+    known = {source.tile_id for source in sources}
+    unknown = [name for name in tile_ids if name not in known]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise ParameterError(
+            f"the catalog has no tile {unknown[0]!r}{more}{nearest(unknown[0], known)}",
+            expected=f"one of its {len(known)} ids",
+            fix="`geotoolz plan` lists them",
+        )
+    wanted = set(tile_ids)
+    return [source for source in sources if source.tile_id in wanted]

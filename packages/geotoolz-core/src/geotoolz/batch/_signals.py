@@ -21,7 +21,7 @@ class Interrupts:
 
     def __init__(self, on_first: Callable[[], None] | None = None) -> None:
         self.count = 0
-        self._on_first = on_first
+        self._tell = on_first
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Interrupts:
@@ -37,10 +37,22 @@ class Interrupts:
             # None: somebody set it from C, and Python cannot put that back
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # type: ignore[arg-type]  # what signal.signal gave back
 
+    def asked(self) -> bool:
+        """Say whether the user wants the run to end."""
+        if self.count:
+            self._say()
+        return self.count > 0
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        if self.count == 1:
-            if self._on_first is not None:
-                self._on_first()
+        if self.count > 1:
+            raise KeyboardInterrupt
+        try:
+            self._say()
+        except RuntimeError:  # it came in the middle of a write to the same stream: `asked` says it later
             return
-        raise KeyboardInterrupt
+
+    def _say(self) -> None:
+        if self._tell is not None:
+            self._tell()
+            self._tell = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import posixpath
 import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from geotoolz.io._object_path import ObjectPath, Place, is_object, place
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator, Sink
@@ -86,36 +89,53 @@ def wanted_by(sink: Sink, created: tuple[str, ...], present: tuple[str, ...]) ->
     return names
 
 
-def output_folder(sink: Sink | None) -> Path | None:
+def output_folder(sink: Sink | None) -> Place | None:
     """Return the fixed part of a sink's path, for runs without ``out=``."""
     template = getattr(sink, "path", None)
     if not isinstance(template, (str, os.PathLike)):
         return None
     head = os.fspath(template).split("{", 1)[0]
+    if is_object(head):
+        return place(head.rpartition("/")[0])
     folder = head if head.endswith(("/", os.sep)) else os.path.dirname(head)  # noqa: PTH120 - keeps the text
     return Path(folder or ".")
 
 
-def relative_template(sink: Sink, out: Path) -> str:
-    """Return a sink's path below the output folder.
+def relative_template(sink: Sink, out: Place) -> str:
+    """Return a sink's path below the output folder or address.
 
     Raises
     ------
     BatchError
         If it lies elsewhere.
     """
-    from geotoolz.core._errors import BatchError
-
     template = os.fspath(getattr(sink, "path"))  # noqa: B009 - not every sink has one; the caller knows
+    if isinstance(out, ObjectPath):
+        return _relative_name(template, out)
     base = os.path.abspath(out)  # noqa: PTH100 - no links are followed
     full = os.path.normpath(os.path.join(base, template))  # noqa: PTH118
-    if full == base or not full.startswith(base.rstrip(os.sep) + os.sep):
-        raise BatchError(
-            f"the sink writes to {template!r}",
-            expected=f"a path below the output folder {str(out)!r}",
-            fix="make the path relative to out=…, or leave out=… away",
-        )
+    if is_object(template) or full == base or not full.startswith(base.rstrip(os.sep) + os.sep):
+        raise _elsewhere(template, out)
     return os.path.relpath(full, base)
+
+
+def _relative_name(template: str, out: ObjectPath) -> str:
+    start = f"{out}/"
+    below = template[len(start) :] if template.startswith(start) else template
+    name = posixpath.normpath(below)
+    if is_object(below) or name.startswith(("/", "..")) or name == ".":
+        raise _elsewhere(template, out)
+    return name
+
+
+def _elsewhere(template: str, out: Place) -> Exception:
+    from geotoolz.core._errors import BatchError
+
+    return BatchError(
+        f"the sink writes to {template!r}",
+        expected=f"a path below the output folder {str(out)!r}",
+        fix="make the path relative to out=…, or leave out=… away",
+    )
 
 
 def staged_sink(sink: Sink, out: Path, staged: Path) -> Sink:

@@ -80,6 +80,8 @@ def open_source(task: TileTask) -> OpenedTile:
     """
     options = dict(task.read)
     source: Any = task.source
+    if isinstance(source, dict) and "scenes" in source:
+        return _Scene(_cell(source, options), task)
     if isinstance(source, dict) and "bounds" in source and "crs" in source:
         from geotoolz.catalog import GeoSlice
 
@@ -92,6 +94,21 @@ def open_source(task: TileTask) -> OpenedTile:
     from geotoolz.io import open_scene
 
     return _Scene(open_scene(source, **options), task)
+
+
+def _cell(source: Mapping[str, Any], options: dict[str, Any]) -> Any:
+    """Open the scenes over a cell of a tiling as a stack on the cell's grid."""
+    from geotoolz.catalog import GeoCell
+    from geotoolz.core._errors import ParameterError
+
+    sign = options.pop("sign", None)
+    if options:
+        raise ParameterError(
+            f"read={options!r} for a cell of a tiling",
+            expected="sign= only: grid and bands are the cell's",
+            fix="say them where the cells are made: catalog.by_cell(tiling, bands=…)",
+        )
+    return GeoCell.from_dict(source).open(sign=sign)
 
 
 def _attrs(found: Mapping[str, Any], task: TileTask) -> dict[str, Any]:
@@ -150,4 +167,5 @@ class _Loaded:
         return values
 
     def files(self, names: Iterable[str]) -> tuple[str, ...]:
-        return ()
+        told = (self._tile.variables[name].encoding.get("source") for name in names)
+        return tuple(dict.fromkeys(file for file in told if file is not None))

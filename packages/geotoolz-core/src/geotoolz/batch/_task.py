@@ -7,20 +7,23 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core._provenance import made_by
 from geotoolz.core._reduce import QC_FAILED
+from geotoolz.io._object_path import Place, place
 
 from ._commit import OutputFile, commit, staging_folder, typed, write_atomic
-from ._fingerprint import Stamp
+from ._fingerprint import Stamp, refuse_changed
+from ._footprint import Corners, corners
 from ._item import build_item
 from ._layout import Layout
 from ._sinks import split
 from ._tile_log import TileLog, tile_log
+from ._usage import measured
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
@@ -47,7 +50,7 @@ class TileTask:
         YAML text.
     config_hash : str
     out : str
-        Output folder.
+        Output folder, or an address on an object store.
     stamps : tuple of Stamp
         The inputs as the driver saw them.
     facts : tuple of (str, scalar)
@@ -96,6 +99,10 @@ class TileResult:
         Share of the pixels valid in the input that are no-data in the output.
     statistics : dict
         What the pipeline's statistics and quality checks found, by step, as far as JSON can say it.
+    usage : dict
+        cpu_seconds, peak_bytes, read_bytes, written_bytes; what the system does not tell is left out.
+    footprint : tuple of (float, float)
+        Corners in degrees, longitude first; empty for a tile that lies nowhere.
     """
 
     tile_id: str
@@ -107,6 +114,8 @@ class TileResult:
     valid_share: Mapping[str, float] = field(default_factory=dict)
     masked_share: float | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
+    footprint: tuple[tuple[float, float], ...] = ()
 
 
 def run_tile(task: TileTask) -> TileResult:
@@ -125,10 +134,13 @@ def run_tile(task: TileTask) -> TileResult:
     GeotoolzError
         Typed, with what was found and what to do; nothing half-written is left.
     """
-    layout = Layout(Path(task.out))
+    layout = Layout(place(task.out))
     with tile_log(task.tile_id, layout.log(task.tile_id)) as log:
         log.say("INFO", f"start {task.key} from {_short_source(task.source)}")
-        result = _run(task, layout, log)
+        with measured() as usage:
+            result = _run(task, layout, log)
+        written = sum(file.size for file in result.outputs)
+        result = replace(result, usage={**usage.values, "written_bytes": written})
         spent = ", ".join(f"{name} {value:.3f} s" for name, value in result.seconds.items())
         log.say("INFO", f"done: {', '.join(file.path for file in result.outputs)} ({spent})")
         return result
@@ -141,35 +153,8 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
     made = compute_tile(pipeline_of(task.pipeline), task, clock)
     statistics = _json_able(made.statistics)
     facts = _facts(made, statistics, log)
-    read = {name: value for name, value in task.read if name != "sign"}  # who signs is nobody else's business
     with clock.time("write"), staging_folder(layout, task.tile_id) as staged:
-        told = made_by(pipeline_of(task.pipeline), source=task.source, read=read, files=made.files)
-        with typed(layout.out), told:
-            bands = made.write(layout.out, staged)
-        picture = layout.quicklook(task.tile_id)
-        drawn = task.quicklook and _draw(made.tile, made.names, picture)
-        files = commit(
-            layout,
-            task.tile_id,
-            staged,
-            dict(task.owned),
-            lambda files: build_item(
-                made.tile,
-                task.tile_id,
-                files,
-                key=task.key,
-                config_hash=task.config_hash,
-                stamps=task.stamps,
-                facts=facts,
-                source=task.source if isinstance(task.source, str) else "",
-                bands=bands,
-                pipeline=split(pipeline_of(task.pipeline))[0],
-                read=read,
-                files_read=made.files,
-                picture=f"../{picture.relative_to(layout.out).as_posix()}" if drawn else "",
-                collection=layout.collection_id,
-            ),
-        )
+        files, place = _write(task, layout, made, facts, staged)
     return TileResult(
         task.tile_id,
         task.key,
@@ -180,7 +165,46 @@ def _run(task: TileTask, layout: Layout, log: TileLog) -> TileResult:
         made.valid_share,
         made.masked_share,
         statistics,
+        footprint=place,
     )
+
+
+def _write(
+    task: TileTask, layout: Layout, made: Made, facts: Mapping[str, Any], staged: Path
+) -> tuple[tuple[OutputFile, ...], Corners]:
+    """Write a tile's files below `staged` and commit them; return them, and where the tile lies."""
+    read = {name: value for name, value in task.read if name != "sign"}  # who signs is nobody else's business
+    told = made_by(pipeline_of(task.pipeline), source=task.source, read=read, files=made.files)
+    with typed(layout.out), told:
+        # the sink's path is relative, so that it does not matter below what it stands
+        bands = made.write(layout.out if isinstance(layout.out, Path) else staged, staged)
+    picture = layout.quicklook(task.tile_id)
+    drawn = task.quicklook and _draw(made.tile, made.names, picture)
+    place: Corners = ()
+
+    def make_item(files: tuple[OutputFile, ...]) -> dict[str, Any]:
+        nonlocal place
+        item = build_item(
+            made.tile,
+            task.tile_id,
+            files,
+            key=task.key,
+            config_hash=task.config_hash,
+            stamps=task.stamps,
+            facts=facts,
+            source=task.source if isinstance(task.source, str) else "",
+            bands=bands,
+            pipeline=split(pipeline_of(task.pipeline))[0],
+            read=read,
+            files_read=made.files,
+            picture=f"../.geotoolz/quicklooks/{picture.name}" if drawn else "",
+            collection=layout.collection_id,
+        )
+        place = corners(item["geometry"])
+        return item
+
+    refuse_changed(task.stamps)
+    return commit(layout, task.tile_id, staged, dict(task.owned), make_item), place
 
 
 def _facts(made: Made, statistics: Mapping[str, Any], log: TileLog) -> dict[str, Any]:
@@ -221,7 +245,7 @@ def pipeline_of(text: str) -> Operator:
     return load(text)
 
 
-def _draw(tile: Any, names: tuple[str, ...], path: Path) -> bool:
+def _draw(tile: Any, names: tuple[str, ...], path: Place) -> bool:
     """Write the picture and tell whether there is one; its lack is no reason to fail a tile."""
     from geotoolz.viz import quicklook
 
@@ -229,7 +253,7 @@ def _draw(tile: Any, names: tuple[str, ...], path: Path) -> bool:
     if not drawable:
         return False
     try:
-        write_atomic(path, quicklook(tile[drawable], size=128, background="#eeeeee"))
+        write_atomic(path, quicklook(tile[drawable], size=128, background="#eeeeee"), check=False)
     except (OSError, ValueError) as exc:
         _log.warning("no quicklook: %s", exc)
         return False
@@ -241,6 +265,7 @@ def _json_able(values: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in values.items():
         plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+        plain = plain.to_dict() if hasattr(plain, "to_dict") else plain
         try:
             json.dumps(plain, allow_nan=False)
         except (TypeError, ValueError):

@@ -8,7 +8,8 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from geotoolz.io._object_path import ObjectPath, Place
 
 __all__ = ["TileLog", "tile_log"]
 
@@ -51,7 +52,7 @@ class TileLog(logging.Handler):
 
 
 @contextmanager
-def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
+def tile_log(tile_id: str, path: Place | None) -> Iterator[TileLog]:
     """Collect what happens inside, and append it to `path` at the end.
 
     Warnings are collected instead of shown: a thousand tiles would show each a thousand times. A log that
@@ -60,8 +61,8 @@ def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
     Parameters
     ----------
     tile_id : str
-    path : Path or None
-        None keeps nothing on the disk.
+    path : Path, ObjectPath or None
+        None keeps nothing on the disk. An object store keeps the log of the last attempt only.
     """
     log = TileLog(tile_id)
     root = logging.getLogger()
@@ -87,8 +88,11 @@ def tile_log(tile_id: str, path: Path | None) -> Iterator[TileLog]:
             _append(path, log.lines)
 
 
-def _append(path: Path, lines: list[str]) -> None:
+def _append(path: Place, lines: list[str]) -> None:
     try:
+        if isinstance(path, ObjectPath):
+            path.store.write(path.key, ("\n".join(lines) + "\n").encode(), check=False)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")

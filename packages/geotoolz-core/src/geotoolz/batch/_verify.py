@@ -6,15 +6,19 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from geotoolz.io._object_errors import StoreError
+from geotoolz.io._object_path import Place, place
+
 from ._journal import replay
+from ._judge import record_of_item, scan
 from ._layout import Layout
 from ._lease import Lease
-from ._plan import BatchPlan, TileState, record_of_item, scan
+from ._plan import BatchPlan, TileState
 
 __all__ = ["remove_orphans", "verify"]
 
 
-def verify(out: str | Path, *, heal: bool = False) -> dict[str, str]:
+def verify(out: str | Place, *, heal: bool = False) -> dict[str, str]:
     """Compare every finished tile's files with the checksums they were written with.
 
     A plan compares sizes, which costs milliseconds; this reads every byte.
@@ -90,10 +94,10 @@ def remove_orphans(plan: BatchPlan) -> tuple[str, ...]:
     return tuple(gone)
 
 
-def _run_of(out: str | Path) -> Layout:
+def _run_of(out: str | Place) -> Layout:
     from geotoolz.core._errors import BatchError
 
-    layout = Layout(Path(out))
+    layout = Layout(place(out))
     if not layout.private.is_dir() and not layout.items.is_dir():
         raise BatchError(f"{str(out)!r} holds no run", expected="the output folder of a run")
     return layout
@@ -112,7 +116,7 @@ def _written(layout: Layout) -> Iterator[tuple[str, int, str]]:
             yield from ((str(path), int(size), str(sha)) for path, size, sha in record.get("out", ()))
 
 
-def _problem(path: Path, size: int, sha256: str) -> str:
+def _problem(path: Place, size: int, sha256: str) -> str:
     try:
         if path.stat().st_size != size:
             return f"{path.stat().st_size} bytes, {size} were written"
@@ -120,6 +124,8 @@ def _problem(path: Path, size: int, sha256: str) -> str:
             same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return "missing"
+    except StoreError:  # a store that does not answer says nothing of the file
+        raise
     except OSError as exc:
         return exc.strerror or str(exc)
     return "" if same else "other content than was written"

@@ -11,10 +11,11 @@ from urllib.parse import urljoin
 from geotoolz.catalog._footprint import as_geometry, footprint_of_bounds
 from geotoolz.catalog._hrefs import absolute, is_uri, local_path
 from geotoolz.catalog._rows import ALIASES, COLUMNS, Row
-from geotoolz.catalog._scan import Scan, read_json, scan_folder
+from geotoolz.catalog._scan import RASTERS, Scan, read_json, scan_folder
 from geotoolz.catalog._stac import is_item, item_row
 from geotoolz.catalog._time import parse_instant
 from geotoolz.core._errors import CatalogError, GeotoolzError, ReadError
+from geotoolz.io._object_path import ObjectPath, is_object
 
 
 def rows_of_folder(path: str | Path, pattern: str | None) -> Scan:
@@ -27,6 +28,8 @@ def rows_of_folder(path: str | Path, pattern: str | None) -> Scan:
     CatalogError
         If it holds no scene.
     """
+    if is_object(path):
+        return _rows_of_objects(str(path), pattern)
     root = Path(path).absolute()
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
@@ -39,7 +42,19 @@ def rows_of_folder(path: str | Path, pattern: str | None) -> Scan:
     return scan
 
 
-def _empty(root: Path, pattern: str | None, scan: Scan) -> CatalogError:
+def _rows_of_objects(address: str, pattern: str | None) -> Scan:
+    from geotoolz.catalog._scan_objects import scan_objects
+
+    root = ObjectPath(address)
+    if root.suffix.lower() in RASTERS and root.is_file():
+        root, pattern = root.parent, root.name
+    scan = scan_objects(root, pattern)
+    if not scan.rows:
+        raise _empty(root, pattern, scan)
+    return scan
+
+
+def _empty(root: Path | ObjectPath, pattern: str | None, scan: Scan) -> CatalogError:
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in scan.seen.most_common(6)) or "no files"
     found = f"no scene in {root} (pattern {pattern or 'none'}); it holds {kinds}"
     if scan.problems:
@@ -121,6 +136,11 @@ def _self_folder(item: Any) -> str | None:
 
 def _json_of(href: str) -> Any:
     """Return the JSON at a path or URI."""
+    if is_object(href):
+        try:
+            return json.loads(ObjectPath(href).read_bytes())
+        except (FileNotFoundError, ValueError) as err:
+            raise ReadError(f"{href} cannot be read: {err}", expected="a STAC document") from err
     if is_uri(href):
         from pystac.stac_io import StacIO
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from geotoolz.catalog._footprint import area_geometry, bbox_geometry
 from geotoolz.catalog._hrefs import absolute
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
+    from geotoolz.catalog._by_cell import Cells
     from geotoolz.catalog._slice import GeoSlice
     from geotoolz.catalog._stack_groups import GroupBy
+    from geotoolz.catalog.tiling import Tiling
+    from geotoolz.io._object_path import ObjectPath
     from geotoolz.io._scene import BandRequest
     from geotoolz.io._sign import Sign
     from geotoolz.io._variables import Offset
@@ -170,7 +173,7 @@ class GeoCatalog(Making):
             GeoCatalog
         )  # the rows are a catalog's already: checking them again takes a millisecond
         made._frame = self._frame.iloc[positions].reset_index(drop=True)
-        made.base, made.problems, made._index = self.base, self.problems, None
+        made.base, made.problems, made._index, made.file = self.base, self.problems, None, self.file
         return made
 
     # ---- going through -------------------------------------------------------------------------------------
@@ -260,6 +263,41 @@ class GeoCatalog(Making):
         reader = open_stack(self, geobox, bands, groupby=groupby, raw=raw, offset=offset, sign=sign)
         return lazy_stack(reader, chunk) if lazy else reader.load()
 
+    def by_cell(
+        self,
+        tiling: Tiling,
+        aoi: Any = None,
+        *,
+        bands: str | Iterable[str] | None = None,
+        groupby: GroupBy = "solar_day",
+    ) -> Cells:
+        """Return the cells of a tiling that scenes lie over; each opens as a stack on its own grid.
+
+        A batch run takes them as a catalog: composites, stacks and features per cell, on any engine,
+        resumable. Cells name their scenes by id in the catalog's file: 10⁵ of them stay small.
+
+        Parameters
+        ----------
+        tiling : geotoolz.catalog.tiling.Tiling
+            `MGRS`, `UTMGrid`, `WebMercator`, `Lattice`, or one of your own.
+        aoi : anything that `geotoolz.io.Area.of` takes, optional
+            Only cells that touch this area; by default all that scenes touch.
+        bands : str or iterable of str, optional
+            Bands to read, as for `stack`.
+        groupby : {"solar_day", "time"} or None
+            What makes one date, as for `stack`.
+
+        Raises
+        ------
+        CatalogError
+            If the catalog is empty, or was not opened from a file.
+        ParameterError
+            If this is no tiling.
+        """
+        from geotoolz.catalog._by_cell import by_cell
+
+        return by_cell(self, tiling, aoi, bands, groupby)
+
     # ---- out -----------------------------------------------------------------------------------------------
 
     def to_items(self) -> list[dict[str, Any]]:
@@ -300,8 +338,14 @@ class GeoCatalog(Making):
                 raise ParameterError(f"column {name!r} cannot be set", expected="a column of your own")
         return GeoCatalog(self.frame.assign(**columns), self.base, self.problems)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the catalog as GeoParquet 1.1 and return its path.
+    @overload
+    def save(self, path: Path) -> Path: ...
+
+    @overload
+    def save(self, path: str | ObjectPath) -> Path | ObjectPath: ...
+
+    def save(self, path: str | Path | ObjectPath) -> Path | ObjectPath:
+        """Write the catalog as GeoParquet 1.1 and return its path; ``s3://bucket/name.parquet`` too.
 
         Sources below the file's folder are kept relative to it, so that the two can move together.
 

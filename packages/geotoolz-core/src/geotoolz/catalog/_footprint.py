@@ -99,6 +99,34 @@ def split_antimeridian(polygon: BaseGeometry) -> BaseGeometry:
     return unary_union(parts)
 
 
+def uncrossed(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a footprint that crosses the antimeridian cut in two there, as RFC 7946 asks.
+
+    Many providers write such a footprint as one polygon whose edges run around the whole globe the other way:
+    an edge of more than half a turn is taken for that.
+
+    Examples
+    --------
+    >>> from shapely.geometry import Polygon
+    >>> [part.bounds for part in uncrossed(Polygon([(179, 0), (-179, 0), (-179, 1), (179, 1)])).geoms]
+    [(-180.0, 0.0, -179.0, 1.0), (179.0, 0.0, 180.0, 1.0)]
+    """
+    import numpy as np
+    import shapely
+
+    west, _, east, _ = geometry.bounds
+    if geometry.geom_type != "Polygon" or east - west <= 180.0:
+        return geometry
+    flat: Any = shapely.force_2d(geometry)
+    lon = np.asarray(flat.exterior.coords)[:, 0]
+    turned = np.unwrap(lon, period=360.0)
+    # a ring that does not come back lies around a pole, and one without a long edge is as wide as it says
+    if abs(turned[-1] - turned[0]) > 1.0 or not (np.abs(np.diff(lon)) > 180.0).any():
+        return geometry
+    ring = np.column_stack([turned, np.asarray(flat.exterior.coords)[:, 1]])
+    return split_antimeridian(shapely.Polygon(ring))
+
+
 def bbox_geometry(bbox: object) -> BaseGeometry:
     """Return the area of a longitude/latitude box; one with west > east crosses the antimeridian.
 

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 class Making:
-    """The rows of a catalog, and the ways to make one; `GeoCatalog` adds what is done with them."""
+    """The rows of a catalog, and the ways to make one; `GeoCatalog` adds what is done with them.
+
+    Attributes
+    ----------
+    file : Path or None
+        The file that the catalog, or the one that it was selected from, was opened from.
+    """
 
     if TYPE_CHECKING:  # `open` selects what `GeoCatalog.query` would
 
@@ -35,6 +41,7 @@ class Making:
         self.base = base
         self.problems = tuple(problems)
         self._index: RowIndex | None = None
+        self.file: Path | None = None
 
     @classmethod
     def from_folder(cls, path: str | Path, pattern: str | None = None) -> Self:
@@ -139,6 +146,7 @@ class Making:
         area = bbox_geometry(bbox) if bbox is not None else None
         interval = parse_interval(time) if time is not None else None
         catalog = cls(*read_frame(path, area, interval))
+        catalog.file = None if is_uri(str(path)) else Path(path).absolute()
         return catalog if area is None and interval is None else catalog.query(bbox=bbox, time=time)
 
     @classmethod

@@ -42,6 +42,11 @@ class OpenSlice:
         rows, cols = map(int, geobox.shape)
         self.spec = TileSpec(variables, {"y": rows, "x": cols}, geobox, (0, 0), attrs or {})
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The files that are read, for fingerprints."""
+        return tuple(dict.fromkeys(path for reader in self._readers.values() for path in reader.inputs))
+
     def arrays(
         self, names: Iterable[str], rows: slice = _WHOLE, cols: slice = _WHOLE
     ) -> dict[str, np.ndarray[Any, Any]]:

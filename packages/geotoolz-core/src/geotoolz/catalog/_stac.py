@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from geotoolz.catalog._footprint import footprint_of_bounds
+from geotoolz.catalog._footprint import bbox_geometry, footprint_of_bounds, uncrossed
 from geotoolz.catalog._hrefs import absolute, is_uri, local_path
 from geotoolz.catalog._names import facts_of_name
 from geotoolz.catalog._native import Grid, native_grid
@@ -88,13 +88,16 @@ def is_data(asset: object) -> bool:
 
 
 def absolute_item(item: Mapping[str, Any], base: str | Path | None) -> dict[str, Any]:
-    """Return a copy whose assets have absolute hrefs and whose links are gone."""
+    """Return a copy whose assets have absolute hrefs; of its links those stay that say whose item it is."""
     assets = {
         key: {**asset, "href": absolute(asset["href"], base)}
         for key, asset in item["assets"].items()
         if isinstance(asset, Mapping) and isinstance(asset.get("href"), str)
     }
-    return {**item, "assets": assets, "links": []}
+    links = [
+        link for link in item.get("links") or () if isinstance(link, Mapping) and link.get("rel") == "via"
+    ]
+    return {**item, "assets": assets, "links": links}
 
 
 def localised(item: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
@@ -122,7 +125,7 @@ def local_files(item: Mapping[str, Any], base: Path) -> list[Path]:
 
 def _geometry(item: Mapping[str, Any], grid: Grid | None) -> Any:
     from shapely.errors import ShapelyError
-    from shapely.geometry import box, shape
+    from shapely.geometry import shape
 
     name = item.get("id")
     if item.get("geometry"):
@@ -133,12 +136,13 @@ def _geometry(item: Mapping[str, Any], grid: Grid | None) -> Any:
                 f"item {name!r} has a broken geometry: {err}", expected="a GeoJSON geometry"
             ) from err
         if not geometry.is_empty and all(map(math.isfinite, geometry.bounds)):
-            return geometry
+            return uncrossed(geometry)
     if grid is not None:
         return footprint_of_bounds(grid.bounds, grid.crs)
     bbox = item.get("bbox")
-    if isinstance(bbox, (list, tuple)) and len(bbox) == 4 and bbox[0] < bbox[2]:
-        return box(*bbox)
+    if isinstance(bbox, (list, tuple)) and len(bbox) in (4, 6):
+        half = len(bbox) // 2  # six numbers have heights
+        return bbox_geometry((bbox[0], bbox[1], bbox[half], bbox[half + 1]))
     raise CatalogError(f"item {name!r} has no geometry, bbox or grid", expected="a footprint")
 
 

@@ -12,6 +12,7 @@ from geotoolz.catalog._stack_grid import touching
 from geotoolz.catalog._stack_groups import GroupBy, grouped, mid_longitude
 from geotoolz.catalog._stack_pixels import Placed, reach_of
 from geotoolz.catalog._stack_reader import StackReader
+from geotoolz.catalog._stack_recipe import stack_recipe
 from geotoolz.core import Extent, TileSpec
 from geotoolz.core._errors import GeotoolzError, MissingDependencyError, OutsideError, ParameterError
 
@@ -83,7 +84,7 @@ def open_stack(
     sizes = {"time": len(dates), "y": height, "x": width}
     attrs = attrs_of_stack(facts, coords["time"].values)
     spec = TileSpec(stacked_variables(scenes), sizes, geobox, (0, 0), attrs, coords)
-    return StackReader(spec, dates)
+    return StackReader(spec, dates, stack_recipe(found, groups, geobox, bands, groupby, raw, offset))
 
 
 def _opened_all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ class StackReader(OpenScene):
         The stack without its pixels, dims ``(time, y, x)``.
     dates : sequence of sequences of Placed
         The open scenes of each date, in order.
+    recipe : mapping, optional
+        The stack in words that JSON has.
 
     Attributes
     ----------
@@ -46,9 +48,17 @@ class StackReader(OpenScene):
         The stack's grid.
     stamps : dict
         File → what tells whether it is still the same one.
+    recipe : dict
+        The stack in words that JSON has (scenes, grid, how they are read); empty where nobody told.
     """
 
-    def __init__(self, spec: TileSpec, dates: Sequence[Sequence[Placed]]) -> None:
+    def __init__(
+        self,
+        spec: TileSpec,
+        dates: Sequence[Sequence[Placed]],
+        recipe: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.recipe = dict(recipe or {})
         self.origin = f"stack of {sum(map(len, dates))} scenes"
         self.spec = spec
         self.dates = tuple(map(tuple, dates))
@@ -86,7 +96,8 @@ class StackReader(OpenScene):
         coords = {n: Coord("time", c.values[index], c.attrs) for n, c in self.spec.coords.items()}
         sizes = {**self.spec.sizes, "time": int(index.size)}
         spec = replace(self.spec, sizes=sizes, lead=coords)
-        return StackReader(spec, [self.dates[i] for i in index])
+        recipe = self.recipe and {**self.recipe, "dates": [self.recipe["dates"][i] for i in index]}
+        return StackReader(spec, [self.dates[i] for i in index], recipe)
 
     def arrays(
         self, names: Iterable[str] | None = None, rows: slice = _WHOLE, cols: slice = _WHOLE
@@ -184,7 +195,7 @@ class StackReader(OpenScene):
         sizes = {**self.spec.sizes, "y": extent.shape[0], "x": extent.shape[1]}
         part = replace(self.spec, sizes=sizes, offset=(extent.y0, extent.x0)).window_geobox or self.geobox
         variables = self.spec.variables
-        return tile_from_arrays(
+        made = tile_from_arrays(
             {name: (variables[name].dims, pixels) for name, pixels in arrays.items()},
             part,
             attrs=self.spec.attrs,
@@ -192,6 +203,9 @@ class StackReader(OpenScene):
             nodata={name: variables[name].nodata for name in arrays},
             coords={name: coord.variable() for name, coord in self.spec.coords.items()},
         )
+        if extent.shape == self.spec.shape:  # how it came to be: of the whole stack, for files made of it
+            made.encoding |= {"several": self.recipe, "files": self.inputs}
+        return made
 
     def _extent(self, rows: slice, cols: slice) -> Extent:
         height, width = self.spec.shape

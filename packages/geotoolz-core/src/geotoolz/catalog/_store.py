@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -12,6 +13,7 @@ from geotoolz.catalog._hrefs import absolute, is_uri, local_path, relative
 from geotoolz.catalog._rows import Problem, dump_json, typed
 from geotoolz.catalog._time import Interval
 from geotoolz.core._errors import CatalogError, ReadError, WriteError
+from geotoolz.io._object_path import ObjectPath, Place, absolute_place, is_object
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -23,7 +25,9 @@ PUSHDOWN_ROWS = 20_000
 _META = "geotoolz:catalog"
 
 
-def write_frame(frame: gpd.GeoDataFrame, path: str | Path, base: Any, problems: tuple[Problem, ...]) -> Path:
+def write_frame(
+    frame: gpd.GeoDataFrame, path: str | Path | ObjectPath, base: Any, problems: tuple[Problem, ...]
+) -> Place:
     """Write a catalog so that it is there completely or not at all.
 
     Raises
@@ -31,13 +35,15 @@ def write_frame(frame: gpd.GeoDataFrame, path: str | Path, base: Any, problems: 
     WriteError
         If it cannot be written; an older file of that name is then untouched.
     """
-    target = Path(path).absolute()
+    target = absolute_place(path)
     if target.suffix.lower() not in (".parquet", ".geoparquet"):
         raise WriteError(
             f"{target.name!r} has the suffix {target.suffix!r}",
             expected="a name that ends in .parquet",
             fix=f"call it {target.stem}.parquet",
         )
+    if isinstance(target, ObjectPath):
+        return _write_object(frame, target, base, problems)
     out = _sorted(rebased(frame, base, target.parent))
     out.attrs = {_META: {"version": 1, "problems": [[p.path, p.reason, p.kept] for p in problems]}}
     temporary: Path | None = None
@@ -66,6 +72,20 @@ def write_frame(frame: gpd.GeoDataFrame, path: str | Path, base: Any, problems: 
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+    return target
+
+
+def _write_object(
+    frame: gpd.GeoDataFrame, target: ObjectPath, base: Any, problems: tuple[Problem, ...]
+) -> ObjectPath:
+    """Write a catalog for an object store here, with absolute sources, then send it whole."""
+    target.store.probe()
+    with tempfile.TemporaryDirectory(prefix="geotoolz-catalog-") as folder:
+        # relative sources would be relative to a folder that is gone
+        made = write_frame(
+            rebased(frame, base, Path(folder)), Path(folder) / target.name, Path(folder), problems
+        )
+        target.store.write(target.key, Path(str(made)))
     return target
 
 
@@ -163,7 +183,13 @@ def read_frame(
     return typed(frame, text), base, problems
 
 
-def _locate(text: str) -> tuple[Any, str, Any]:
+def _locate(text: str) -> tuple[Any, Any, Any]:
+    if is_object(text):
+        found = ObjectPath(text)
+        try:
+            return None, io.BytesIO(found.read_bytes()), text.rsplit("/", 1)[0]
+        except FileNotFoundError as err:
+            raise ReadError(f"{text} does not exist", expected="a catalog file (.parquet)") from err
     if is_uri(text):
         from pyarrow import fs
 

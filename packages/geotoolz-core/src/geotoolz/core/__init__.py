@@ -51,6 +51,7 @@ from geotoolz.core._observers import Observer, Profile, ShapeTrace, Snapshot
 from geotoolz.core._operator import Operator, Role
 from geotoolz.core._operator import join as join_path
 from geotoolz.core._pixel_hash import pixel_hash
+from geotoolz.core._presets import preset
 from geotoolz.core._quantity import (
     chosen_bands,
     image_bands,
@@ -173,6 +174,7 @@ __all__ = [
     "nearest",
     "pixel_hash",
     "pixelwise",
+    "preset",
     "registered_operators",
     "require_physical",
     "requirements",

@@ -42,9 +42,9 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{self.path} ({self.operator})" if self.path else self.operator
+        where = f"{where}: " if where else ""
         tile = f" [tile {self.tile}]" if self.tile else ""
-        message = self.message.removeprefix(f"{where}: ")
-        return f"{self.level}: {where}: {message}{tile}"
+        return f"{self.level}: {where}{self.message.removeprefix(where)}{tile}"
 
 
 def check(op: Operator, tiles: Any, *, outputs: Iterable[str] | None = None) -> tuple[Finding, ...]:

@@ -16,10 +16,10 @@ from geotoolz.core._errors import (
     GeotoolzError,
     ReadError,
     UntrustedOperatorError,
-    WriteError,
     nearest,
 )
 from geotoolz.core._operator import Operator
+from geotoolz.core._whole_file import write_whole
 from geotoolz.core._yaml import Limits, dump_yaml, parse, scalar
 
 UNTRUSTED_TAGS = frozenset({"loads_code", "reads_files", "writes_files"})
@@ -113,15 +113,17 @@ def load_sandboxed(
 
 def sandbox_find(path: str) -> type[Operator]:
     """Return an operator class that the sandbox allows."""
-    known = _registry.registered(announced_only=True)
-    allowed = {name: cls for name, cls in known.items() if not (cls.tags & UNTRUSTED_TAGS)}
-    cls = allowed.get(_registry.canonical(path))
+    cls = _registry.announced(_registry.canonical(path))
     if cls is not None:
-        return cls
-    if _registry.canonical(path) in known:
-        tags = ", ".join(sorted(known[_registry.canonical(path)].tags & UNTRUSTED_TAGS))
+        if not cls.tags & UNTRUSTED_TAGS:
+            return cls
+        tags = ", ".join(sorted(cls.tags & UNTRUSTED_TAGS))
         raise UntrustedOperatorError(f"operator {path!r} is not allowed here ({tags})")
-    raise UntrustedOperatorError(f"operator {path!r} is not in the public registry{nearest(path, allowed)}")
+    known = _registry.registered(announced_only=True)
+    allowed = [name for name, one in known.items() if not one.tags & UNTRUSTED_TAGS]
+    same = [name for name in allowed if name.rpartition(".")[2] == path]
+    hint = f" (did you mean {same[0]!r}?)" if same else nearest(path, allowed)
+    raise UntrustedOperatorError(f"operator {path!r} is not in the public registry{hint}")
 
 
 def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: bool = False) -> str:
@@ -132,8 +134,9 @@ def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: 
     op : Operator
         The pipeline.
     path : path, optional
-        A file to write the text to. A pipeline that refers to other files (`Ref`) is better saved
-        with `save`, which takes them along; one that holds arrays in memory has to be.
+        A file to write the text to; relative paths of other files (`Ref`) are written relative to it, as
+        `load` takes them. Such a pipeline is better saved with `save`, which takes the files along; one
+        that holds arrays in memory has to be.
     defaults : bool
         Whether to write out parameters that have their default value.
 
@@ -144,23 +147,11 @@ def dump(op: Operator, path: str | os.PathLike[str] | None = None, *, defaults: 
     WriteError
         If the file cannot be written.
     """
-    text = dump_yaml(escaped(to_config(op, defaults=defaults)))
+    config = to_config(op, defaults=defaults)
+    text = dump_yaml(escaped(config if path is None else _refs_from(config, Path(path).parent)))
     if path is not None:
-        try:
-            write_text(Path(path), text)
-        except OSError as error:
-            raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+        write_whole(Path(path), text)
     return text
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def escaped(value: Any) -> Any:
@@ -257,6 +248,21 @@ def _resolved_refs(value: Any, folder: Path) -> Any:
         return {k: _resolved_refs(v, folder) for k, v in value.items()}
     if isinstance(value, list):
         return [_resolved_refs(v, folder) for v in value]
+    return value
+
+
+def _refs_from(value: Any, folder: Path) -> Any:
+    """Return a configuration whose relative files are named as seen from a folder."""
+    if isinstance(value, Mapping):
+        if value.get(TARGET) == REF_TARGET:
+            uri = str(value["uri"])
+            local = "://" not in uri and not Path(uri).is_absolute()
+            return (
+                {**value, "uri": Path(os.path.relpath(uri, folder.resolve())).as_posix()} if local else value
+            )
+        return {k: _refs_from(v, folder) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_refs_from(v, folder) for v in value]
     return value
 
 

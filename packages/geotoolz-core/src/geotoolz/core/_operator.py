@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 from geotoolz.core import _registry
-from geotoolz.core._errors import ParameterError, nearest
+from geotoolz.core._errors import GeotoolzError, ParameterError, nearest
 from geotoolz.core._frozen import FrozenMapping, frozen, thawed
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ Role = Annotated[str, "role"]
 
 _MISSING = dataclasses.MISSING
 _FIELD = "field_"
+# what conversions raise for values of a kind that nobody thought of; loaders expect errors of ours
+_UNFIT = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
@@ -58,10 +60,22 @@ class Operator:
             _registry.register(cls)
 
     def __post_init__(self) -> None:
-        values = self.prepare({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        try:
+            values = self.prepare(dict(given))
+        except GeotoolzError:
+            raise
+        except _UNFIT as error:
+            _validated(type(self), given)  # says which parameter has the wrong type
+            raise _unfit(type(self), error) from error
         for name, value in _validated(type(self), values).items():
             object.__setattr__(self, name, value)
-        self.validate()
+        try:
+            self.validate()
+        except GeotoolzError:
+            raise
+        except _UNFIT as error:
+            raise _unfit(type(self), error) from error
 
     def prepare(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the raw parameters in the form that the annotations ask for.
@@ -280,6 +294,10 @@ def _parameter_error(cls: type[Operator], error: pydantic.ValidationError) -> Pa
         details.append(f"{place}={_clip(given)}: {item['msg'][0].lower()}{item['msg'][1:]}")
     first = str(error.errors(include_url=False)[0]["loc"][0])
     return _about(first, ParameterError(f"{cls.__name__} cannot be made: " + "; ".join(details)))
+
+
+def _unfit(cls: type[Operator], error: Exception) -> ParameterError:
+    return ParameterError(f"{cls.__name__} cannot be made of these parameters: {error}")
 
 
 def _about(parameter: str, error: ParameterError) -> ParameterError:

@@ -39,6 +39,8 @@ _DISTRIBUTIONS = (
 )
 #: a larger file is told by name and size alone: hashing it could take longer than reading a window of it
 _HASH_BELOW = 256 * 2**20
+#: so are files that are larger together: the scenes of a long stack
+_HASH_ALL_BELOW = 4 * 2**30
 
 _told: ContextVar[str] = ContextVar("geotoolz_provenance", default="")
 
@@ -76,13 +78,14 @@ def made_by(
     ----------
     op : Operator
         The pipeline.
-    source : str, optional
-        What was opened; anything that is no text is left out.
+    source : str or mapping, optional
+        What was opened: an address; or, in words that JSON has, a STAC item, a `GeoSlice`, a stack of scenes.
     read : mapping, optional
         How it was read.
     files : iterable of str
         The files that pixels were read from; local ones are hashed.
     """
+    several = isinstance(source, Mapping) and bool(source)
     record: dict[str, Any] = {"software": code_versions(), "inputs": inputs_told(files)}
     try:
         record |= {"config_hash": op.config_hash(), "pipeline": _without_sinks(op.config())}
@@ -90,6 +93,8 @@ def made_by(
         record["unsaved"] = str(error)
     if isinstance(source, str) and source:
         record["source"] = source.partition("?")[0] if "://" in source else source  # no signatures
+    elif several:
+        record["several"] = _unsigned(source)
     record |= _reading(read or {})
     token = _told.set(json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
     try:
@@ -101,7 +106,8 @@ def made_by(
 def origin_of(program: Program, sink: Any, tiles: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     """Return `files`, `source` and `read` for `made_by`, where every band that is read says its file.
 
-    Readers put it into ``encoding["source"]``; what an earlier step has computed says nothing.
+    Readers put it into ``encoding["source"]``, that of stacks into ``encoding["several"]`` of the tile; what
+    an earlier step has computed says nothing.
 
     Parameters
     ----------
@@ -117,6 +123,8 @@ def origin_of(program: Program, sink: Any, tiles: Mapping[str, xr.Dataset]) -> d
         return {}
     bands = getattr(sink, "bands", None)
     names = [program.output.find(name, "the sink") for name in bands] if bands else program.created or None
+    if len(tiles) == 1 and (found := _several(next(iter(tiles.values())))):
+        return found
     specs = program.inputs_spec
     read = compile(program.op, specs.get("", dict(specs)), names).input_slots
     files: dict[str, None] = {}
@@ -132,9 +140,37 @@ def origin_of(program: Program, sink: Any, tiles: Mapping[str, xr.Dataset]) -> d
     return {"files": tuple(files), "source": told.get("source", ""), "read": told.get("read")}
 
 
+def _several(tile: xr.Dataset) -> dict[str, Any]:
+    """Return how a stack came to be that is still as it was read; nothing of a part of it."""
+    recipe = tile.encoding.get("several")
+    if not recipe:
+        return {}
+    shape = [len(recipe["dates"]), *recipe["shape"]]
+    same = [tile.sizes.get(dim) for dim in ("time", "y", "x")] == shape
+    return {"source": recipe, "files": tile.encoding["files"]} if same else {}
+
+
 def inputs_told(files: Iterable[str]) -> list[list[Any]]:
     """Return ``[name, bytes, sha256]`` of files; -1 and empty where that is not known."""
-    return sorted(_input(name) for name in files)
+    names = list(files)
+    hashed = sum(max(_bytes(name), 0) for name in names) <= _HASH_ALL_BELOW
+    return sorted(_input(name, hashed) for name in names)
+
+
+def _bytes(name: str) -> int:
+    try:
+        return Path(name).stat().st_size
+    except (OSError, ValueError):  # an address, a member of an archive
+        return -1
+
+
+def _unsigned(value: Any) -> Any:
+    """Return a description without the queries of its addresses: signatures are nobody's business."""
+    if isinstance(value, Mapping):
+        return {str(key): _unsigned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unsigned(item) for item in value]
+    return value.partition("?")[0] if isinstance(value, str) and "://" in value else value
 
 
 def _reading(read: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,13 +193,13 @@ def _without_sinks(value: Any) -> Any:
     return [_without_sinks(item) for item in value if not is_sink(item)] if isinstance(value, list) else value
 
 
-def _input(name: str) -> list[Any]:
+def _input(name: str, hashed: bool = True) -> list[Any]:
     """Return name, bytes (-1: not known) and SHA-256 (empty: not known) of a file that was read."""
     try:
         seen = Path(name).stat()
     except (OSError, ValueError):  # an address, a member of an archive
         return [name.partition("?")[0], -1, ""]
-    small = seen.st_size <= _HASH_BELOW
+    small = hashed and seen.st_size <= _HASH_BELOW
     return [Path(name).name, seen.st_size, _sha256(name, seen.st_size, seen.st_mtime_ns) if small else ""]
 
 

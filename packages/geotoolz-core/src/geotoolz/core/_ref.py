@@ -102,4 +102,4 @@ def digest(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> ReadError:
-    return ReadError(f"{path} cannot be read: {error.strerror}")
+    return ReadError(f"{path.absolute()} cannot be read: {error.strerror}")

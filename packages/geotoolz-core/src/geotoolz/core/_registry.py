@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
 import threading
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geotoolz.core._errors import ConfigError, MissingDependencyError, UnknownOperatorError, nearest
@@ -66,7 +68,21 @@ def _load(module: str) -> None:
 
 def announced_modules() -> tuple[str, ...]:
     """Return the modules that installed packages announce, without importing them."""
+    return _announced(tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@functools.lru_cache(maxsize=4)
+def _announced(folders: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    # hundreds of files are read for it, and every operator of a stranger's pipeline is looked up
     return tuple(sorted({point.value for point in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
+def _changed(folder: str) -> int:
+    """Return when something was last installed into a folder, or removed from it."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def registered(*, announced_only: bool = False) -> dict[str, type[Operator]]:
@@ -83,6 +99,15 @@ def registered(*, announced_only: bool = False) -> dict[str, type[Operator]]:
         modules = announced_modules()
         found = {path: cls for path, cls in found.items() if path.rpartition(".")[0] in modules}
     return dict(sorted(found.items()))
+
+
+def announced(path: str) -> type[Operator] | None:
+    """Return the public operator of this path that an installed package announces, if there is one."""
+    load_entry_points()
+    cls = _classes.get(path)
+    if cls is None or path.rpartition(".")[0] not in announced_modules() or not _is_public(path, cls):
+        return None
+    return cls
 
 
 def _is_public(path: str, cls: type[Operator]) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 from geotoolz.core._config import REF_TARGET, TARGET, to_config
 from geotoolz.core._errors import GeotoolzError, WriteError
 from geotoolz.core._frozen_array import FrozenArray
-from geotoolz.core._load import escaped, write_text
+from geotoolz.core._load import escaped
 from geotoolz.core._operator import Operator
 from geotoolz.core._ref import Ref
+from geotoolz.core._whole_file import write_whole
 from geotoolz.core._yaml import dump_yaml
 
 FOLDER = "artefacts"
@@ -62,7 +63,7 @@ def save(op: Operator, folder: str | os.PathLike[str]) -> Path:
             content = array.to_bytes()
             _place(target / name, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
         path = target / "pipeline.yaml"
-        write_text(path, dump_yaml(escaped(_collected(config, target, frozenset(arrays)))))
+        write_whole(path, dump_yaml(escaped(_collected(config, target, frozenset(arrays)))))
     except OSError as error:
         if isinstance(error, GeotoolzError):
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,14 +125,43 @@ def parse(text: str, *, limits: Limits | None = None) -> Document:
     return Document(value, lines)
 
 
+class _Bounded(yaml.SafeLoader):
+    """Refuses deep brackets before it looks for their end.
+
+    A bracket may begin a key, which the scanner of PyYAML finds out by reading on, with all open brackets in
+    mind at each: a second for a line of them.
+    """
+
+    most: int | None = None
+
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        if self.most is not None and self.flow_level >= self.most:
+            raise _too_deep(self.line + 1, self.most)
+        super().fetch_flow_collection_start(kind)
+
+
+def _events(text: str, limits: Limits | None) -> Iterator[Any]:
+    # the pure-Python parser: the C one crashes on deep nesting
+    loader = _Bounded(text)
+    loader.most = None if limits is None else limits.depth
+    try:
+        while loader.check_event():
+            yield loader.get_event()  # type: ignore[no-untyped-call]
+    finally:
+        loader.dispose()
+
+
+def _too_deep(line: int, most: int) -> ConfigError:
+    return ConfigError(f"line {line}: nested more than {most} levels deep")
+
+
 def _prescan(text: str, limits: Limits | None) -> None:
     """Refuse tags; and whatever an untrusted text may not have."""
     size = len(text.encode("utf-8", "replace"))
     if limits is not None and size > limits.size:
         raise ConfigError(f"the text has {size} bytes", expected=f"at most {limits.size}")
     depth = nodes = 0
-    # the pure-Python parser: the C one crashes on deep nesting
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in _events(text, limits):
         line = event.start_mark.line + 1 if event.start_mark is not None else 0
         tag = getattr(event, "tag", None)
         if tag:
@@ -150,7 +180,7 @@ def _prescan(text: str, limits: Limits | None) -> None:
             depth -= 1
         nodes += isinstance(event, yaml.NodeEvent)
         if depth > limits.depth:
-            raise ConfigError(f"line {line}: nested more than {limits.depth} levels deep")
+            raise _too_deep(line, limits.depth)
         if nodes > limits.nodes:
             raise ConfigError(f"line {line}: more than {limits.nodes} values")
 

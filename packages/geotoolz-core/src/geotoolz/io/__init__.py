@@ -8,8 +8,19 @@ from geotoolz.io._classes import stac_classes
 from geotoolz.io._flags import flag_attrs
 from geotoolz.io._gdal import close_handles
 from geotoolz.io._notices import MetadataWarning, SuspiciousValuesWarning, forget_notices
+from geotoolz.io._object_errors import (
+    StoreBusyError,
+    StoreCredentialsError,
+    StoreDamagedError,
+    StoreDeniedError,
+    StoreError,
+    StoreMissingError,
+    StoreUnreachableError,
+)
+from geotoolz.io._object_path import ObjectPath, place, probe_store
 from geotoolz.io._open import describe, open_tile
 from geotoolz.io._product import Product
+from geotoolz.io._radiometry import Declared
 from geotoolz.io._reader import SceneReader, open_scene
 from geotoolz.io._readers import OpenScene, Reader, reader_names
 from geotoolz.io._scene import Asset, SceneInfo
@@ -27,12 +38,21 @@ __all__ = [
     "AreaWarning",
     "Asset",
     "BandDef",
+    "Declared",
     "MetadataWarning",
+    "ObjectPath",
     "OpenScene",
     "Product",
     "Reader",
     "SceneInfo",
     "SceneReader",
+    "StoreBusyError",
+    "StoreCredentialsError",
+    "StoreDamagedError",
+    "StoreDeniedError",
+    "StoreError",
+    "StoreMissingError",
+    "StoreUnreachableError",
     "StreamPlan",
     "StreamResult",
     "SuspiciousValuesWarning",
@@ -47,7 +67,9 @@ __all__ = [
     "open_scene",
     "open_tile",
     "open_zarr",
+    "place",
     "plan_stream",
+    "probe_store",
     "reader_names",
     "signer_names",
     "stac_classes",

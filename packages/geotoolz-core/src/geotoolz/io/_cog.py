@@ -20,6 +20,7 @@ from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import reason_of
 from geotoolz.io._style import SUFFIX, Painted, is_ours, style_of
 from geotoolz.io._vrt import Layer, vrt_of
+from geotoolz.io._write_object import Outbox
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -119,16 +120,25 @@ def write_cogs(
 class Pending:
     """Files that are being made under temporary names in their own folders; they appear together or never.
 
+    Those for an object store are made in a temporary folder, and sent when all of them are there.
+
     Parameters
     ----------
     names : iterable of str
-        The files' paths.
+        The files' paths or addresses.
+
+    Raises
+    ------
+    StoreError
+        If a store does not answer.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
+        names = tuple(names)
         self._files: dict[str, tuple[Path, Path]] = {}
+        self._outbox = Outbox(names)
         for name in names:
-            path = Path(name)
+            path = self._outbox.files.get(name) or Path(name)
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
             self._files[name] = (temporary, path)
 
@@ -153,8 +163,10 @@ class Pending:
         for temporary, path in self._files.values():
             with write_errors(path):
                 _commit(temporary, path)
+        self._outbox.send()
 
     def __exit__(self, *error: object) -> None:
+        self._outbox.close()
         for temporary, path in self._files.values():
             if path.parent.is_dir():  # GDAL's own temporary files begin with the same name
                 for left in path.parent.glob(f"{escape(temporary.name)}*"):

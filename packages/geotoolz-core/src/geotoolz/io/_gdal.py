@@ -19,6 +19,8 @@ from affine import Affine
 from geotoolz.core._errors import ReadError
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import fix_of, reason_of
+from geotoolz.io._gdal_session import session_for
+from geotoolz.io._object_options import gdal_store_options
 from geotoolz.io._quiet import quiet
 from geotoolz.io._sign import Signer, redacted, signed
 
@@ -83,7 +85,7 @@ def gdal_options(path: str) -> dict[str, Any]:
         "GDAL_HTTP_RETRY_DELAY": 1,
         "GDAL_HTTP_CONNECTTIMEOUT": 15,
     }
-    own = getattr(_local, "options", {})
+    own = {**gdal_store_options(path), **getattr(_local, "options", {})}
     return {**{key: value for key, value in wanted.items() if key not in os.environ}, **own}
 
 
@@ -152,11 +154,13 @@ def _held(raster: Any) -> int:
     return 2 * int(rows) * int(cols) * size
 
 
-def _open(path: str) -> Any:
+def open_raster(path: str, **options: Any) -> Any:
+    """Open a file or address with rasterio, without GDAL's remarks on standard error."""
     import rasterio
 
+    # GDAL finds its own way to S3: rasterio would ask boto3, which does not see our options
     with quiet:
-        return rasterio.open(path)
+        return rasterio.open(f"/vsis3/{path[5:]}" if path.lower().startswith("s3://") else path, **options)
 
 
 def _open_signed(path: str, sign: Signer) -> Any:
@@ -164,9 +168,9 @@ def _open_signed(path: str, sign: Signer) -> Any:
     from rasterio.errors import RasterioError
 
     try:
-        return _open(signed(path, sign))
+        return open_raster(signed(path, sign))
     except RasterioError:
-        return _open(signed(path, sign))
+        return open_raster(signed(path, sign))
 
 
 @contextmanager
@@ -197,13 +201,13 @@ def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
     handles = _handles()
     sign = sign if is_remote(path) else None
     key = path if sign is None else (path, id(sign))
-    with Env(**gdal_options(path)), block_cache(_CACHE, firm=False):
+    with Env(session_for(path), **gdal_options(path)), block_cache(_CACHE, firm=False):
         try:
             kept = handles.get(key)
             if kept is None or kept[0] != stamp:
                 if kept is not None:
                     kept[1].close()
-                raster = _open(path) if sign is None else _open_signed(path, sign)
+                raster = open_raster(path) if sign is None else _open_signed(path, sign)
                 handles[key] = (stamp, raster, _held(raster))
                 _let_go(handles)
             handles.move_to_end(key)

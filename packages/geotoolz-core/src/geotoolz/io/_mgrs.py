@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from geotoolz.core._errors import ParameterError
 
@@ -94,3 +95,39 @@ def _northing(band: str, row: str, zone: int, text: str) -> int:
             expected="zone, band and square of one place, such as 33TWL",
         )
     return northing
+
+
+def square_name(zone: int, north: bool, column: int, row: int) -> str:
+    """Return the name of a 100 km square by its place in its UTM zone.
+
+    Parameters
+    ----------
+    zone : int
+        UTM zone.
+    north : bool
+        Whether northings count from the equator (else from 10 000 km south of it).
+    column, row : int
+        Easting and northing of its corner, in units of 100 km.
+
+    Examples
+    --------
+    >>> square_name(33, True, 5, 50), square_name(56, False, 3, 62)
+    ('33TWL', '56HLH')
+    """
+    letters = _COLUMNS[zone % 3]
+    if not 1 <= column <= len(letters):
+        raise ParameterError(f"column {column} of zone {zone}", expected="1 to 8: a square of the zone")
+    shift = 0 if zone % 2 else 5
+    return f"{zone:02d}{_band_of(zone, north, row)}{letters[column - 1]}{_ROWS[(row + shift) % 20]}"
+
+
+@cache
+def _band_of(zone: int, north: bool, row: int) -> str:
+    """Return the latitude band that the centre of a row of squares lies in, on the zone's meridian."""
+    from pyproj import Transformer
+
+    code = (32600 if north else 32700) + zone
+    _, latitude = Transformer.from_crs(f"EPSG:{code}", "EPSG:4326", always_xy=True).transform(
+        500_000.0, (row + 0.5) * _SQUARE
+    )
+    return _BANDS[min(max(int((latitude + 80.0) // 8.0), 0), len(_BANDS) - 1)]

@@ -18,7 +18,7 @@ from geotoolz.core._lazy import xr
 from geotoolz.core._run import marked
 from geotoolz.io._write import require_crs
 from geotoolz.io._write_zarr import WriteZarr
-from geotoolz.io._zarr import PendingStore, save_store
+from geotoolz.io._zarr import PendingStore, save_store, tell_provenance
 
 
 class ZarrStream:
@@ -105,12 +105,14 @@ class ZarrStream:
             path.write_text(json.dumps(described, indent=2), "utf-8")
 
     def finish(self, threads: int) -> None:
-        """Nothing is left to do: regions are written as they come."""
+        """Keep how the tile came to be; regions have been written as they came."""
+        with self._pending.writing() as folder:
+            tell_provenance(folder)
 
     def publish(self) -> tuple[str, ...]:
         """Move the folder into place."""
         self._pending.publish()
-        return (str(self._pending.target),)
+        return (self._pending.address,)
 
     def __exit__(self, *error: Any) -> None:
         self._pending.__exit__(*error)

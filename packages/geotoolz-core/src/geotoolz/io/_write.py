@@ -14,10 +14,10 @@ from geotoolz.core._errors import MissingCRSError, ParameterError, TileError
 from geotoolz.core._grid import geobox_of
 from geotoolz.core._lazy import xr
 from geotoolz.io._cog import Encoding, write_cogs
-from geotoolz.io._gdal import is_remote
 from geotoolz.io._style import check_style
 from geotoolz.io._template import expand, fields_of
 from geotoolz.io._vrt import Layer, gdal_type
+from geotoolz.io._write_object import check_target
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -39,7 +39,8 @@ class WriteCOG(Sink):
     Parameters
     ----------
     path : str
-        Where to write. Fields: ``{item_id}`` (also ``{tile_id}``), ``{band}``, ``{date}``,
+        Where to write: a path, or ``s3://bucket/…`` (``gs://``, ``az://``), where the files are made here and
+        sent whole. Fields: ``{item_id}`` (also ``{tile_id}``), ``{band}``, ``{date}``,
         ``{datetime}``, ``{year}``, ``{month}``, ``{day}``, ``{platform}``, ``{instrument}``, ``{level}``.
     bands : tuple of str, optional
         Variables to write; by default those that the pipeline created, or changed if it created none.
@@ -69,7 +70,8 @@ class WriteCOG(Sink):
         If several dtypes or no-data values would go into one file, or the tile lacks an attribute
         that the path needs.
     WriteError
-        If the folder cannot be written or the disk is full; nothing is left behind.
+        If the folder cannot be written or the disk is full; nothing is left behind. A `StoreError` where an
+        object store cannot be reached or refuses.
 
     Examples
     --------
@@ -99,14 +101,13 @@ class WriteCOG(Sink):
 
     def validate(self) -> None:
         """Check the path's fields and the block size."""
-        if is_remote(self.path):
-            raise ParameterError(
-                f"path {self.path!r} is on an object store",
-                expected="a local path",
-                fix="write locally and copy the finished files; GDAL's /vsis3 can lose data silently",
-            )
+        check_target(self.path)
         if not self.path.lower().endswith((".tif", ".tiff")):
-            raise ParameterError(f"path {self.path!r}", expected="a name that ends in .tif")
+            zarr = "write_zarr, or WriteZarr at the end of a pipeline, writes Zarr"
+            raise ParameterError(
+                f"path {self.path!r}", expected="a name that ends in .tif",
+                fix=zarr if self.path.lower().rstrip("/").endswith(".zarr") else "",
+            )  # fmt: skip
         fields_of(self.path)
         if self.blocksize < 64 or self.blocksize % 16:
             raise ParameterError(f"blocksize={self.blocksize}", expected="a multiple of 16, at least 64")

@@ -10,8 +10,8 @@ import numpy as np
 from geotoolz.core import Sink, TileSpec
 from geotoolz.core._errors import ParameterError, TileError
 from geotoolz.core._lazy import xr
-from geotoolz.io._gdal import is_remote
 from geotoolz.io._template import expand, fields_of
+from geotoolz.io._write_object import check_target
 from geotoolz.io._zarr import require_zarr, write_zarr
 
 
@@ -24,7 +24,8 @@ class WriteZarr(Sink):
     Parameters
     ----------
     path : str
-        Where to write; ends in ``.zarr``. Fields as for `WriteCOG`, but ``{band}``.
+        Where to write; ends in ``.zarr``. A folder, or ``s3://bucket/…`` (``gs://``, ``az://``). Fields as
+        for `WriteCOG`, but ``{band}``.
     bands : tuple of str, optional
         Variables to write; by default those that the pipeline created, or changed if it created none.
     chunks : int
@@ -58,12 +59,7 @@ class WriteZarr(Sink):
 
     def validate(self) -> None:
         """Check the path's fields and the chunks."""
-        if is_remote(self.path) or "://" in self.path:
-            raise ParameterError(
-                f"path {self.path!r} is on an object store",
-                expected="a local path",
-                fix="write locally and copy the finished folder",
-            )
+        check_target(self.path)
         if not self.path.lower().endswith(".zarr"):
             raise ParameterError(f"path {self.path!r}", expected="a name that ends in .zarr")
         if "band" in fields_of(self.path):

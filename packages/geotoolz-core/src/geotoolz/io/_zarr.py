@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -15,6 +16,10 @@ from typing import Any
 from geotoolz.core._errors import GeotoolzError, MissingDependencyError, ReadError, WriteError
 from geotoolz.core._grid import GRID_MAPPING
 from geotoolz.core._lazy import xr
+from geotoolz.core._provenance import provenance
+from geotoolz.io._object_path import ObjectPath
+from geotoolz.io._tags import PROVENANCE_TAG
+from geotoolz.io._write_object import Outbox, send_folder
 
 
 def require_zarr() -> None:
@@ -30,7 +35,7 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str], chunks: int | None 
     ds : xarray.Dataset
         The tile.
     path : path
-        The folder; an existing one is replaced.
+        The folder, or ``s3://bucket/….zarr``; an existing one is replaced.
     chunks : int, optional
         Rows and columns of a chunk; by default what Zarr chooses.
 
@@ -50,8 +55,9 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str], chunks: int | None 
     with PendingStore(path) as pending:
         with pending.writing() as temporary:
             save_store(ds, temporary, chunks)
+            tell_provenance(temporary)
         pending.publish()
-    return str(pending.target)
+    return pending.address
 
 
 def save_store(ds: xr.Dataset, folder: Path, chunks: int | None = None) -> None:
@@ -66,6 +72,16 @@ def save_store(ds: xr.Dataset, folder: Path, chunks: int | None = None) -> None:
     plain.to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
 
 
+def tell_provenance(folder: Path) -> None:
+    """Put what the driver tells of the tile into the attributes of its group; nothing where nobody does."""
+    text = provenance()
+    if text:
+        path = folder / "zarr.json"
+        described = json.loads(path.read_text("utf-8"))
+        described.setdefault("attributes", {})[PROVENANCE_TAG] = text
+        path.write_text(json.dumps(described, indent=2), "utf-8")
+
+
 def chunk_shape(variable: xr.Variable, side: int) -> tuple[int, ...]:
     """Return the shape of a variable's chunks: one date at a time, `side` rows and columns."""
     return tuple(side if dim in ("y", "x") else 1 for dim in variable.dims)
@@ -77,11 +93,13 @@ class PendingStore:
     Parameters
     ----------
     path : path
-        Where it will appear.
+        Where it will appear; for an address it is made in a temporary folder and sent.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.target = Path(path)
+        self._outbox = Outbox((os.fspath(path),))
+        self.target = self._outbox.files.get(os.fspath(path)) or Path(path)
+        self.address = os.fspath(path) if self._outbox.files else str(self.target)
         self.temporary = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.tmp")
         self._old = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.old")
 
@@ -112,8 +130,11 @@ class PendingStore:
             if self.target.exists():
                 self.target.replace(self._old)
             self.temporary.replace(self.target)
+        if self._outbox.files:
+            send_folder(self.target, ObjectPath(self.address), "zarr.json")
 
     def __exit__(self, *error: object) -> None:
+        self._outbox.close()
         shutil.rmtree(self.temporary, ignore_errors=True)
         shutil.rmtree(self._old, ignore_errors=True)
 
@@ -166,6 +187,7 @@ def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:
         ds = ds if chunks is not None else ds.load()
     except (OSError, ValueError, KeyError) as error:
         raise ReadError(f"{target} cannot be read: {error}", expected="a complete Zarr folder") from error
+    ds.attrs.pop(PROVENANCE_TAG, None)  # of the file, and not of the tile
     for name in ds.data_vars:
         ds[name].encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in ds.coords else {}
     return ds

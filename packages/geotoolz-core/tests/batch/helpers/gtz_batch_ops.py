@@ -41,6 +41,12 @@ class Ratio(Map):
 def _act(what: str) -> None:
     if what.startswith("sleep "):
         time.sleep(float(what.split()[1]))
+    if what.startswith("until "):
+        mark = Path(what.split(" ", 1)[1])
+        mark.with_suffix(".begun").touch()
+        limit = time.monotonic() + 60
+        while not mark.exists() and time.monotonic() < limit:
+            time.sleep(0.01)
     if what.startswith("kill-once "):
         try:
             Path(what.split(" ", 1)[1]).touch(exist_ok=False)

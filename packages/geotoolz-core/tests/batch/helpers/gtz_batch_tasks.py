@@ -83,6 +83,13 @@ def _after(mark: str) -> None:
     time.sleep(0.1)
 
 
+def _tell(mark: str) -> None:
+    """Write this process's number, and never end."""
+    Path(mark).write_text(f"{os.getpid()}\n")
+    while True:
+        time.sleep(0.05)
+
+
 def _first(mark: str) -> bool:
     try:
         Path(mark).touch(exist_ok=False)
@@ -101,4 +108,5 @@ ACTS: dict[str, Callable[[str], object]] = {
     "kill-once": _kill_once,
     "busy-once": _busy_once,
     "after": _after,
+    "tell": _tell,
 }

@@ -45,6 +45,7 @@ from geotoolz.learn._receptive import ReceptiveField, measure_receptive_field
 from geotoolz.learn._registry import ModelEntry, ModelRegistry
 from geotoolz.learn._regressor import PixelwiseRegressor
 from geotoolz.learn._scores import GroupsIgnoredWarning
+from geotoolz.learn._seen import SeenPixelsWarning
 from geotoolz.learn._segmentation import SegmentationModel
 from geotoolz.learn._super_resolution import SuperResolutionModel
 from geotoolz.learn._train_config import TrainConfig
@@ -109,6 +110,7 @@ __all__ = [
     "ReceptiveField",
     "RegressionReport",
     "ScoredChip",
+    "SeenPixelsWarning",
     "SegmentationModel",
     "ShortfallWarning",
     "SuperResolutionModel",

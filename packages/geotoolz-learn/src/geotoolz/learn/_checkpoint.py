@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geotoolz.core import ReadError, Ref, WriteError
+from geotoolz.core import ReadError, Ref
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._checkpoint_builders import build_network
 from geotoolz.learn._checkpoint_config import CheckpointConfig, CheckpointError
 from geotoolz.learn._torch_import import require
@@ -41,6 +42,14 @@ class Checkpoint:
     config: CheckpointConfig
     weights: Mapping[str, Tensor]
     sha256: str = ""
+
+    def __repr__(self) -> str:
+        config, numbers = self.config, sum(value.numel() for value in self.weights.values())
+        return (
+            f"Checkpoint({config.model_framework} {config.model.get('architecture', '')}, {config.task}: "
+            f"{', '.join(config.input_combination)} → {', '.join(config.classes)}; {numbers:,} weights; "
+            f"sha256 {self.sha256[:12] or 'of no file'})"
+        )
 
     def network(self) -> nn.Module:
         """Return the network with its weights, in evaluation mode.
@@ -96,16 +105,7 @@ def save_checkpoint(network: nn.Module, config: CheckpointConfig, path: str | os
     torch.save({"config": plain, "statedict": weights}, buffer)
     content = buffer.getvalue()
     target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"{target} cannot be written: {error.strerror}") from error
+    write_whole(target, content, parents=True)
     return Ref(str(target), hashlib.sha256(content).hexdigest())
 
 
@@ -154,7 +154,9 @@ def _content(source: str | os.PathLike[str] | Ref) -> tuple[str, bytes]:
     try:
         return str(source), Path(source).read_bytes()
     except OSError as error:
-        raise ReadError(f"{source} cannot be read: {error.strerror}", expected="a checkpoint") from error
+        raise ReadError(
+            f"{Path(source).absolute()} cannot be read: {error.strerror}", expected="a checkpoint"
+        ) from error
 
 
 def _unpickled(content: bytes, name: str) -> Any:

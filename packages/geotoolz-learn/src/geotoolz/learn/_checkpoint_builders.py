@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import nearest
@@ -14,11 +17,21 @@ if TYPE_CHECKING:
 
 Build = Callable[[Mapping[str, Any]], "nn.Module"]
 
+GROUP = "geotoolz.frameworks"
+"""Entry points of packages that bring a framework: name = "package.module:build"."""
+
+VARIABLE = "GEOTOOLZ_FRAMEWORKS"
+"""Environment variable with frameworks of one's own: ``name=module:build``, separated by commas."""
+
 _frameworks: dict[str, Build] = {}
 
 
 def register_framework(name: str, build: Build) -> None:
-    """Let checkpoints of a framework be loaded.
+    """Let checkpoints of a framework be loaded in this process.
+
+    Commands and worker processes find a framework without it: by an entry point of the group
+    ``geotoolz.frameworks`` of an installed package, or by the environment variable
+    ``GEOTOOLZ_FRAMEWORKS="name=module:build"``.
 
     Parameters
     ----------
@@ -50,14 +63,7 @@ def build_network(config: CheckpointConfig) -> nn.Module:
     CheckpointError
         If the framework or the architecture is not known, or refuses its parameters.
     """
-    build = _frameworks.get(config.model_framework) or _BUILT_IN.get(config.model_framework)
-    if build is None:
-        known = (*_BUILT_IN, *_frameworks)
-        raise CheckpointError(
-            f"model_framework={config.model_framework!r}{nearest(config.model_framework, known)}",
-            expected=", ".join(known),
-            fix="register_framework(name, build) adds one",
-        )
+    build = _builder(config.model_framework)
     try:
         return build(config.model)
     except (TypeError, ValueError, KeyError) as error:
@@ -67,6 +73,50 @@ def build_network(config: CheckpointConfig) -> nn.Module:
             f"{config.model_framework} cannot build {dict(config.model)}: {error}",
             expected="parameters of the architecture",
         ) from error
+
+
+def _builder(name: str) -> Build:
+    """Return who builds the networks of a framework; the name is all that comes from the checkpoint."""
+    found = _frameworks.get(name) or _BUILT_IN.get(name)
+    if found is not None:
+        return found
+    told = _told()
+    if name in told:
+        return _imported(name, told[name])
+    for point in entry_points(group=GROUP, name=name):
+        loaded: Build = point.load()
+        return loaded
+    known = tuple(
+        dict.fromkeys((*_BUILT_IN, *_frameworks, *told, *(p.name for p in entry_points(group=GROUP))))
+    )
+    raise CheckpointError(
+        f"model_framework={name!r}{nearest(name, known)}",
+        expected=", ".join(known),
+        fix=f"register_framework({name!r}, build) in this process; for commands and workers "
+        f"{VARIABLE}='{name}=module:build', or an entry point of the group {GROUP!r}",
+    )
+
+
+def _told() -> dict[str, str]:
+    """Return what the environment variable says."""
+    parts = [part.strip() for part in os.environ.get(VARIABLE, "").split(",") if part.strip()]
+    pairs = [part.partition("=") for part in parts]
+    for part, (name, equals, place) in zip(parts, pairs, strict=True):
+        if not (name and equals and all(place.partition(":"))):
+            raise CheckpointError(f"{VARIABLE} says {part!r}", expected="name=module:build, name=…")
+    return {name.strip(): place.strip() for name, _, place in pairs}
+
+
+def _imported(name: str, place: str) -> Build:
+    module, _, attribute = place.partition(":")
+    try:
+        found: Build = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise CheckpointError(
+            f"{VARIABLE} says {name}={place}: {error}", expected="a function of a module",
+            fix="PYTHONPATH has to name the module's folder",
+        ) from error  # fmt: skip
+    return found
 
 
 def _own(model: Mapping[str, Any]) -> nn.Module:

@@ -12,6 +12,7 @@ import typer
 from geotoolz._cli import group_app, run_app
 from geotoolz._cli._apply import SceneArg, TargetArg, split_names
 from geotoolz._cli._options import AoiOption, JsonOption, ResOption, SetOption, SourceArg
+from geotoolz.learn._cli_map import applicability, area, draw
 from geotoolz.learn._cli_samples import is_raster, of_raster, of_shapes
 from geotoolz.learn._cli_train import train
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 app = group_app("Models on pixels: fit them, predict scenes, say how good they are.")
 app.command()(train)
+app.command()(applicability)
+app.command()(draw)
+app.command()(area)
 
 
 class Learner(StrEnum):
@@ -181,6 +185,7 @@ def evaluate(
     from geotoolz.core import ParameterError
     from geotoolz.learn import accuracy_report, load_model, regression_report
     from geotoolz.learn._classes import plain_labels
+    from geotoolz.learn._seen import warn_if_seen
 
     held = load_model(model, trusted=split_names(trusted) or ())
     if held.kind not in ("classifier", "regressor"):
@@ -190,6 +195,7 @@ def evaluate(
         if is_raster(samples)
         else of_shapes(source, samples, label, held.feature_pipeline(), held.features)
     )
+    warn_if_seen(held, rows)
     truth, said = np.asarray(rows.y), held.predict_rows(rows)
     report: Any
     if held.kind == "classifier":
@@ -213,10 +219,11 @@ def report(model: ModelArg, as_json: JsonOption = False) -> None:
 
     from geotoolz._cli._console import facts, say_json
     from geotoolz.learn import read_info
+    from geotoolz.learn._cli_map import steps_told
 
     info = read_info(model)
     if as_json:
-        own = asdict(info)
+        own = {name: value for name, value in asdict(info).items() if name != "seen"}
         for name in ("adapter", "nodata_policy"):
             own[name] = getattr(info, name).config()
         say_json(own)
@@ -228,7 +235,8 @@ def report(model: ModelArg, as_json: JsonOption = False) -> None:
         ("targets", ", ".join(info.targets)), ("rows", info.n_rows),
         ("extent", "" if info.extent is None else ", ".join(f"{v:.4f}" for v in info.extent)),
         ("dates", "" if info.dates is None else " … ".join(info.dates)),
-        ("pipeline", info.pipeline_hash), ("exact", "yes" if info.exact else "no"),
+        ("pipeline", steps_told(info)), ("pipeline hash", info.pipeline_hash),
+        ("exact", "yes" if info.exact else "no"),
         ("deviation", ", ".join(f"{k} {v:g}" for k, v in info.deviation.items())),
         (scores.get("scoring", "score"), f"{scores['mean']:.4f} ({scores['splitter']})" if scores else ""),
         ("versions", ", ".join(f"{k} {v}" for k, v in info.versions.items())),

@@ -19,7 +19,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew in a folder that holds a run.")] = False,
 ) -> None:
     """Train a segmentation or super-resolution network on chips; print its scores where it has never been."""
-    from geotoolz._cli._console import say
+    from geotoolz._cli._console import say, told
     from geotoolz.learn import TrainConfig
     from geotoolz.learn._torch_import import require
 
@@ -27,7 +27,14 @@ def train(
     require("torch", "geotoolz learn train")
     from geotoolz.learn._train import train as run_training
 
-    run = run_training(told_to, out, fresh=fresh, on_epoch=lambda row: _tell(row, told_to.fit.epochs))
+    epochs = told_to.fit.epochs
+    run = run_training(
+        told_to,
+        out,
+        fresh=fresh,
+        on_epoch=lambda row: _tell(row, epochs),
+        on_resume=lambda done: told(f"goes on after epoch {done} of {epochs}"),
+    )
     say(str(run))
     for name in ("model.pt", "report.html", "scores.json"):
         say(str(run.folder / name))

@@ -18,11 +18,13 @@ from geotoolz.core import (
     Plan,
     State,
     TileOperator,
+    TileSpec,
     VarSpec,
     join_path,
 )
 from geotoolz.core._lazy import xr
 from geotoolz.learn._model_op import ModelOp
+from geotoolz.learn._model_op_outputs import NO_CLASS, Outputs, replaced_notes
 from geotoolz.learn._uncertainty import entropy_of, mutual_information
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +43,11 @@ class Ensemble(TileOperator):
     """Ask several models about a tile and average their probabilities.
 
     Members may take different inputs. A pixel's mean is that of the members that have data there; it is
-    no-data where none has. Besides the mean the members' own results can be kept, as
-    ``{name}-model-{member}``: ``probabilities-model-tcvis``.
+    no-data where none has. Of exclusive classes the class map ``label`` is that of the means, as `ModelOp`
+    writes it; where all members say the same `writes` or `name`, that holds for the ensemble too. Besides
+    the mean the members' own results can be kept, as ``{name}-model-{member}``:
+    ``probabilities-model-tcvis``. What a member says of its own doubts (``entropy`` of its passes) is kept
+    or left out with them: a plain ``entropy`` is the ensemble's.
 
     Parameters
     ----------
@@ -59,8 +64,8 @@ class Ensemble(TileOperator):
     Raises
     ------
     ParameterError
-        If there is no member, a weight is not positive or belongs to none, or the members write different
-        variables.
+        If there is no member, a weight is not positive or belongs to none, the members write different
+        variables, or their classes have different codes.
     MissingVariableError
         If the tile lacks an input of a member.
 
@@ -130,12 +135,14 @@ class Ensemble(TileOperator):
         Parameters
         ----------
         source : path or mapping
-            A folder, whose files ``*.pt`` are the members by their names; or name to file.
+            A folder, whose files ``*.pt`` are the members by their names (``state.pt`` of a training run is
+            left out); or name to file.
         **options
             Parameters of the ensemble; others are those of every `ModelOp`.
         """
         if not isinstance(source, Mapping):
-            files = sorted(Path(source).glob("*.pt"))
+            # beside the checkpoint of a training run lies its state, which is none
+            files = [file for file in sorted(Path(source).glob("*.pt")) if file.name != "state.pt"]
             if not files:
                 raise ParameterError(f"{source} has no checkpoints", expected="a folder with files *.pt")
             source = {file.stem: file for file in files}
@@ -163,9 +170,11 @@ class Ensemble(TileOperator):
     def emit(self, builder: Builder, state: State, path: str) -> State:
         """Emit the members, then what they say together."""
         before: tuple[str, ...] | None = None
+        given, own = state.spec, list[str]()
         for name, member in self.models.items():
             state = builder.emit(member, state, join_path(path, f"members[{name}]"))
-            made = tuple(_written(member))
+            outputs = _outputs(member)
+            made = outputs.channels()
             if before is not None and made != before:
                 raise ParameterError(
                     f"the member {name!r} writes {', '.join(made)}",
@@ -173,11 +182,12 @@ class Ensemble(TileOperator):
                     fix="use members with the same classes",
                 )  # fmt: skip
             before = made
-            renames = {variable: f"{variable}-model-{name}" for variable in made}
+            renames = {variable: f"{variable}-model-{name}" for variable in (*made, *outputs.doubts())}
+            own += [renames[variable] for variable in outputs.doubts()]
             state = builder.apply(self, Plan(renames=renames), state, path)
-        return builder.apply(self, self._together(before or (), state), state, path)
+        return builder.apply(self, self._together(before or (), own, given, state), state, path)
 
-    def _together(self, made: Sequence[str], state: State) -> Plan:
+    def _together(self, made: Sequence[str], own: Sequence[str], given: TileSpec, state: State) -> Plan:
         weights = tuple((self.weights or dict.fromkeys(self.members, 1.0))[n] for n in self.members)
         writes: dict[str, VarSpec] = {}
         calls: list[Call] = []
@@ -187,18 +197,47 @@ class Ensemble(TileOperator):
             held += names
             writes[variable] = state.spec.variables[names[0]]
             calls.append(Call(names, (variable,), _mean, (weights,)))
+        dims, outputs = writes[made[0]].dims, self._outputs()
+        if outputs.shows_classes:
+            writes = outputs.specs(dims, {})  # the means alone, the class map alone, or both
+            calls.append(Call(tuple(made), (list(writes)[-1],), _classes, (outputs.config.codes,)))
         if self.uncertainty:
-            dims = writes[made[0]].dims
             for name, told in (("entropy", "entropy of the mean"), ("mutual_information", "disagreement")):
                 writes[name] = VarSpec(dims, attrs={"long_name": f"{told} of the members", "units": "nat"})
             calls.append(Call(tuple(held), ("entropy", "mutual_information"), _doubts, (weights, len(made))))
-        return Plan(writes=writes, calls=tuple(calls), drops=() if self.keep_members else tuple(held))
+        drops = () if self.keep_members else (*held, *own)
+        return Plan(
+            writes=writes, calls=tuple(calls), drops=drops,
+            notes=replaced_notes(writes, given, outputs.renamed()),
+        )  # fmt: skip
+
+    def _outputs(self) -> Outputs:
+        """Return what is written of the means: what all members say, else the default."""
+        members = [member for member in self.members.values() if isinstance(member, ModelOp)]
+        config = members[0].config_of_model
+        codes = {member.config_of_model.codes for member in members}
+        if config.task == "multiclass" and len(codes) > 1:
+            raise ParameterError(
+                f"the members' classes have the codes {' and '.join(map(str, sorted(codes)))}",
+                expected="the same codes for the same classes",
+            )
+        said, names = ({getattr(member, f) for member in members} for f in ("writes", "name"))
+        return Outputs(
+            config, said.pop() if len(said) == 1 else "auto", names.pop() if len(names) == 1 else None
+        )
 
 
-def _written(member: ModelOp) -> list[str]:
-    from geotoolz.learn._model_op_outputs import Outputs
+def _outputs(member: ModelOp) -> Outputs:
+    return Outputs(member.config_of_model, member.writes, member.name, member.uncertainty is not None)
 
-    return list(Outputs(member.config_of_model, member.writes, member.name).channels())
+
+def _classes(*means_and_codes: Any) -> Array:
+    """Return the code of the class with the largest mean; no class where no member has data."""
+    *means, codes = means_and_codes
+    stack = np.stack(means)
+    found: Array = np.asarray(codes, np.uint8)[np.argmax(stack, axis=0)]
+    found[np.isnan(stack).any(axis=0)] = NO_CLASS
+    return found
 
 
 def _mean(*arrays_and_weights: Any) -> Array:

@@ -34,6 +34,18 @@ _EXACT = (
 )
 
 
+# Families that read rows where they are, row by row or column by column in memory, and copy neither.
+_ANY_ORDER = (
+    "sklearn.tree.",
+    "sklearn.linear_model.",
+    "sklearn.naive_bayes.",
+    "sklearn.discriminant_analysis.",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._data.MinMaxScaler",
+    "sklearn.preprocessing._data.RobustScaler",
+)
+
+
 def is_estimator(value: Any) -> bool:
     """Whether something can be fitted."""
     return not isinstance(value, type) and callable(getattr(value, "fit", None))
@@ -191,6 +203,15 @@ def is_exact_family(estimator: Any) -> bool:
     if members is not None:
         return all(is_exact_family(one) for one in members())
     return _path(estimator).startswith(_EXACT)
+
+
+def takes_columns(estimator: Any) -> bool:
+    """Whether an estimator predicts rows that lie column by column in memory without copying them."""
+    if hasattr(estimator, "best_estimator_"):
+        return takes_columns(estimator.best_estimator_)
+    if hasattr(estimator, "steps") and isinstance(estimator.steps, list):
+        return all(map(takes_columns, steps_of(estimator)))
+    return _path(estimator).startswith(_ANY_ORDER)
 
 
 def _path(estimator: Any) -> str:

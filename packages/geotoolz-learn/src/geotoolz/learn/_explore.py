@@ -106,7 +106,7 @@ def explore_chips(
     ...     "data:image/png" in page.read_text()
     True
     """
-    from geotoolz.learn._explore_files import write_whole
+    from geotoolz.core._whole_file import write_whole
     from geotoolz.learn._explore_page import chips_page
 
     if not classes:
@@ -125,7 +125,7 @@ def explore_chips(
     rows = tuple(tuple(map(int, row)) for row in matrix)
     found = ConfusionCounts(codes, rows, tuple(classes)) if matrix.any() else None
     target = Path(path)
-    write_whole(target, chips_page(title, cards, tuple(classes), found).encode())
+    write_whole(target, chips_page(title, cards, tuple(classes), found), parents=True)
     return target
 
 

@@ -24,6 +24,7 @@ from geotoolz.learn._estimators import (
 from geotoolz.learn._make import make_model
 from geotoolz.learn._model import FittedPixelModel
 from geotoolz.learn._nodata import NanPolicy
+from geotoolz.learn._seen import places_of
 from geotoolz.learn._summary import Summary
 from geotoolz.learn._training import TrainingRows
 
@@ -101,7 +102,7 @@ def fit_rows(
             "best_score": float(fitted.best_score_),
         }
     return make_model(
-        fitted, replace(Summary.of(rows), n_rows=len(rows)), kind=kind, sample=rows.X, adapter=how,
+        fitted, replace(Summary.of(rows), seen=places_of(rows)), kind=kind, sample=rows.X, adapter=how,
         nodata_policy=policy, labels=labels, pipeline=pipeline, metrics=metrics,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geotoolz.learn._kernels import count_valid, take_rows
+from geotoolz.learn._kernels import count_valid, take_columns, take_rows
 
 Array = np.ndarray[Any, Any]
 Planes = Sequence[tuple[Array, float]]
@@ -53,12 +53,16 @@ def fill_rows(planes: Planes, index: Array, out: Array, *, blank: bool) -> None:
     index : array of int
         The pixels.
     out : array
-        ``(rows, features)``, overwritten.
+        ``(rows, features)``, overwritten; in memory row by row, or column by column.
     blank : bool
         Write NaN where a feature is missing; otherwise none may be.
     """
     if not blank and len({values.dtype for values, _ in planes}) == 1:
-        take_rows(tuple(_held(values) for values, _ in planes), index, out)
+        held = tuple(_held(values) for values, _ in planes)
+        if out.strides[0] == out.itemsize:
+            take_columns(held, index, out.T)
+        else:
+            take_rows(held, index, out)
         return
     for first in range(0, index.size, _ROWS):
         mine = index[first : first + _ROWS]

@@ -24,6 +24,22 @@ IGNORED = -100
 """Target of pixels without a label: what torch's losses leave out."""
 
 
+class Samples(list["dict[str, Tensor]"]):
+    """Chips of one batch, each a view of it: what torch's own collation stacks, and ours leaves alone.
+
+    Attributes
+    ----------
+    batch : dict of str to Tensor
+        All of them.
+    """
+
+    def __init__(self, batch: dict[str, Tensor]) -> None:
+        names = tuple(batch)
+        rows = zip(*(batch[name] for name in names), strict=True)
+        super().__init__(dict(zip(names, row, strict=True)) for row in rows)
+        self.batch = batch
+
+
 class GeoChips:
     """Chips of a catalog as a data set of torch: map-style here, a stream by `stream`.
 
@@ -126,17 +142,20 @@ class GeoChips:
     def __getitem__(self, index: int | Sequence[int]) -> dict[str, Tensor]:
         """Return a chip, or several as a batch."""
         if isinstance(index, int | np.integer):
-            return {name: values[0] for name, values in self.__getitems__([int(index)]).items()}
-        return self.__getitems__(index)
+            return self.__getitems__([int(index)])[0]
+        return self.__getitems__(index).batch
 
-    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """Return several chips as one batch; torch's `DataLoader` asks like this, with `collate`."""
-        return self.batch([self.patches[int(i)] for i in indices])
+    def __getitems__(self, indices: Sequence[int]) -> Samples:
+        """Return several chips, read together; torch's `DataLoader` asks like this."""
+        return Samples(self.batch([self.patches[int(i)] for i in indices]))
 
     @staticmethod
-    def collate(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return a batch as it is: ``DataLoader(chips, batch_size=8, collate_fn=chips.collate)``."""
-        return batch
+    def collate(samples: Samples) -> dict[str, Tensor]:
+        """Return the batch as it was read: ``DataLoader(chips, batch_size=8, collate_fn=chips.collate)``.
+
+        Without it torch copies the chips into another one, which holds the same.
+        """
+        return samples.batch
 
     def batch(
         self, patches: Sequence[Patch], held: Mapping[int, dict[str, Array]] | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from geotoolz.core import ConfigError, Operator, ParameterError, ReadError, WriteError
+from geotoolz.core import ConfigError, Operator, ParameterError, ReadError
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._estimators import walk_steps
 from geotoolz.learn._incremental_rows import Position, RowStream
 from geotoolz.learn._persist import _archive, _skops_bytes
@@ -72,16 +72,7 @@ def save_progress(path: Path, progress: Progress, recipe: Mapping[str, Any]) -> 
     content = _archive(
         {_STATE: json.dumps(about, indent=1).encode(), _ESTIMATOR: _skops_bytes(progress.estimator)}
     )
-    part = path.with_name(f".{path.name}.part")  # what a kill left of it is written over
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+    write_whole(path, content, parents=True)
 
 
 def load_progress(path: Path, estimator: Any, recipe: Mapping[str, Any]) -> Progress | None:

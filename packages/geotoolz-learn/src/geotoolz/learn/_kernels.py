@@ -29,6 +29,15 @@ def take_rows(planes: Any, index: Any, out: Any) -> None:
 
 
 @kernel
+def take_columns(planes: Any, index: Any, out: Any) -> None:
+    """Write pixels `index` of every plane into columns, ``(features, rows)``: each is written in one go."""
+    for k in range(len(planes)):
+        plane = planes[k]
+        for j in range(index.size):
+            out[k, j] = plane[index[j]]
+
+
+@kernel
 def entropy(probabilities: Any) -> Any:
     """Return ``-Σ p · ln p`` of every row, in float64; 0 · ln 0 is 0."""
     rows, classes = probabilities.shape

@@ -20,7 +20,7 @@ from geotoolz.viz import encode_png
 from geotoolz.viz._picture import View, choose, on_background, render
 
 Array = np.ndarray[Any, Any]
-PLACES = "chips.json"
+PLACES, CODES = "chips.json", "classes.json"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LabelTask:
     ----------
     folder : Path
         Holds ``images/`` and ``labels/`` (PNG), ``annotations.json`` (COCO), ``chips.json`` (where each chip
-        lies), and ``catalog.json`` with ``items/`` (STAC).
+        lies), ``classes.json`` (the code of every class), and ``catalog.json`` with ``items/`` (STAC).
     images, annotations : int
         How many there are.
     """
@@ -201,6 +201,7 @@ class _Writer:
         }  # fmt: skip
         _write(self.folder / "annotations.json", coco)
         _write(self.folder / PLACES, self.places)
+        _write(self.folder / CODES, self.classes)
         for item in self.items:
             _write(self.folder / "items" / f"{item['id']}.json", item)
         _write(self.folder / "catalog.json", catalog_of(self.items))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geotoolz.core import ParameterError, ReadError
-from geotoolz.learn._label_export import PLACES, LabelTask
+from geotoolz.core import ParameterError, ReadError, nearest
+from geotoolz.learn._label_export import CODES, PLACES, LabelTask
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -19,12 +19,18 @@ Array = np.ndarray[Any, Any]
 
 
 def read_annotations(
-    annotations: str | Path, task: LabelTask | str | Path, *, crs: str | None = None
+    annotations: str | Path,
+    task: LabelTask | str | Path,
+    *,
+    crs: str | None = None,
+    classes: Mapping[str, int] | None = None,
+    background: str | None = None,
 ) -> gpd.GeoDataFrame:
     """Read the annotations of chips that `export_chips` wrote, and put them where they lie.
 
     Takes COCO as tools write it: polygons, masks by run lengths (compressed or not), or boxes alone. Images
-    are known by their file names (folders in front of them do not matter).
+    are known by their file names (folders in front of them do not matter), classes by their names. Where a
+    tool has made the pictures larger or smaller, its corners are scaled back.
 
     Parameters
     ----------
@@ -34,6 +40,12 @@ def read_annotations(
         The folder of `export_chips`.
     crs : str, optional
         System of the result. By default that of the chips, or longitude and latitude where they have several.
+    classes : mapping of str to int, optional
+        Name and code of the classes; by default those of `export_chips`. Give them all where the annotators
+        have added one.
+    background : str, optional
+        Class of what nobody has outlined in the chips that the tool's file lists: a row more per chip, with
+        code 0 where it is none of `classes`. Without it such pixels have no label.
 
     Returns
     -------
@@ -47,7 +59,8 @@ def read_annotations(
     ReadError
         If the file is no COCO.
     ParameterError
-        If it has images or categories that nobody knows.
+        If it has images that were not exported, or that have another shape now; annotations of classes that
+        nobody exported, or of images and categories that it does not list.
     """
     import geopandas
 
@@ -56,15 +69,17 @@ def read_annotations(
     coco = _json(Path(annotations))
     if not isinstance(coco, Mapping) or not {"images", "annotations", "categories"} <= coco.keys():
         raise ReadError(f"{annotations} is no COCO file", expected="images, annotations, categories")
+    codes = dict(_json(folder / CODES) if classes is None else classes)
     names = {one["id"]: str(one["name"]) for one in coco["categories"]}
     files = {one["id"]: Path(str(one["file_name"])).name for one in coco["images"]}
+    sizes = {one["id"]: (one.get("width"), one.get("height")) for one in coco["images"]}
     unknown = sorted(set(files.values()) - set(places))
     if unknown:
         raise ParameterError(
             f"{annotations} has {len(unknown)} images that were not exported: {unknown[0]}",
             expected=f"the file names of {folder / 'images'}",
         )
-    rows, shapes, systems = [], [], []
+    made = _Rows(places)
     for number, one in enumerate(coco["annotations"]):
         if one.get("image_id") not in files or one.get("category_id") not in names:
             raise ParameterError(
@@ -72,19 +87,57 @@ def read_annotations(
                 f"{one.get('category_id')}",
                 expected="ids that the file lists",
             )
-        file = files[one["image_id"]]
-        place = places[file]
-        rows.append({
-            "class": names[one["category_id"]], "code": int(one["category_id"]), "chip": Path(file).stem,
-            "tile_id": place["tile_id"], "datetime": place["datetime"],
-        })  # fmt: skip
-        shapes.append(_placed(_outline(one, annotations), place))
-        systems.append(place["crs"])
-    target = crs or _common(systems or [place["crs"] for place in places.values()])
-    columns = ("class", "code", "chip", "tile_id", "datetime")
-    table: dict[str, Any] = {name: [row[name] for row in rows] for name in columns}
-    placed = _together(shapes, systems, target)
-    return geopandas.GeoDataFrame(table, geometry=geopandas.GeoSeries(placed, crs=target))
+        name, file = names[one["category_id"]], files[one["image_id"]]
+        _require_known(name, codes)
+        made.add(file, name, codes[name], _in_chip(one, sizes[one["image_id"]], places[file], annotations))
+    if background is not None:
+        made.fill(dict.fromkeys(files.values()), background, codes.get(background, 0))
+    target = crs or _common(made.systems or [place["crs"] for place in places.values()])
+    placed = _together(made.placed, made.systems, target)
+    return geopandas.GeoDataFrame(made.table, geometry=geopandas.GeoSeries(placed, crs=target))
+
+
+def _require_known(name: str, codes: Mapping[str, int]) -> None:
+    if name not in codes:
+        raise ParameterError(
+            f"there are annotations of class {name!r}, which was not exported{nearest(name, codes)}",
+            expected=", ".join(codes),
+            fix=f"classes={{…, {name!r}: {max(codes.values(), default=0) + 1}}} takes it in",
+        )
+
+
+class _Rows:
+    """The rows of the result, and what is outlined in each chip, in its pixels."""
+
+    def __init__(self, places: Mapping[str, Any]) -> None:
+        self.places = places
+        columns = ("class", "code", "chip", "tile_id", "datetime")
+        self.table: dict[str, list[Any]] = {name: [] for name in columns}
+        self.placed: list[Any] = []
+        self.systems: list[str] = []
+        self.outlined: dict[str, list[Any]] = {}
+
+    def add(self, file: str, name: str, code: int, outline: Any) -> None:
+        """Take an annotation of a chip."""
+        place = self.places[file]
+        row = (name, code, Path(file).stem, place["tile_id"], place["datetime"])
+        for held, value in zip(self.table.values(), row, strict=True):
+            held.append(value)
+        self.outlined.setdefault(file, []).append(outline)
+        self.placed.append(_placed(outline, place))
+        self.systems.append(place["crs"])
+
+    def fill(self, files: Iterable[str], name: str, code: int) -> None:
+        """Give what is left of every chip to a class."""
+        import shapely
+
+        for file in files:
+            height, width = self.places[file]["shape"]
+            left: Any = shapely.box(0, 0, width, height)
+            if self.outlined.get(file):
+                left = shapely.difference(left, shapely.union_all(self.outlined[file]))
+            if not left.is_empty:
+                self.add(file, name, code, left)
 
 
 def decode_runs(counts: str | list[int], size: tuple[int, int]) -> Array:
@@ -128,6 +181,28 @@ def _unpacked(text: str) -> list[int]:
     return runs
 
 
+def _in_chip(one: Mapping[str, Any], size: tuple[Any, Any], place: Mapping[str, Any], source: Any) -> Any:
+    """Return an annotation's shape in pixels of the chip, whatever size the tool showed it in."""
+    import shapely
+
+    held = one.get("segmentation")
+    if isinstance(held, Mapping):
+        size = (held["size"][1], held["size"][0])
+    rows, columns = place["shape"]
+    exported = (columns * place["scale"], rows * place["scale"])
+    width, height = (int(new or old) for new, old in zip(size, exported, strict=True))
+    # a tool that resizes rounds to whole pixels; another shape means that it has cut or filled up
+    if abs(width * exported[1] - height * exported[0]) > max(exported):
+        raise ParameterError(
+            f"{source}: the picture of annotation {one.get('id')} has {width} × {height} pixels, and "
+            f"{exported[0]} × {exported[1]} were exported",
+            expected="the pictures as they are, or all of them larger or smaller",
+            fix="leave resizing, tiling and padding out of the tool's export",
+        )
+    # multiplied first: a corner at a pixel's corner stays there to the last bit
+    return shapely.transform(_outline(one, source), lambda points: points * (columns, rows) / (width, height))
+
+
 def _outline(one: Mapping[str, Any], source: Any) -> Any:
     """Return an annotation's shape in screen pixels."""
     import shapely
@@ -152,10 +227,9 @@ def _placed(outline: Any, place: Mapping[str, Any]) -> Any:
     import shapely
 
     a, b, c, d, e, f = place["transform"]
-    scale = place["scale"]
 
     def onto(points: Array) -> Array:
-        x, y = points[:, 0] / scale, points[:, 1] / scale
+        x, y = points[:, 0], points[:, 1]
         return np.column_stack([c + a * x + b * y, f + d * x + e * y])
 
     return shapely.transform(outline, onto)

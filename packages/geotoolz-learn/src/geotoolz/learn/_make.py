@@ -20,6 +20,7 @@ from geotoolz.learn._estimators import (
     is_exact_family,
     kind_of,
     methods_of,
+    takes_columns,
     takes_nan,
     versions_of,
 )
@@ -77,8 +78,8 @@ def make_model(
         quantities=dict(summary.quantities), target_units=dict(summary.target_units),
         pipeline=None if pipeline is None else _config(pipeline),
         pipeline_hash=None if pipeline is None else _hash(pipeline),
-        extent=summary.extent, dates=summary.dates, n_rows=summary.n_rows, versions=versions_of(estimator),
-        metrics=dict(metrics or {}), targets=summary.targets,
+        extent=summary.extent, dates=summary.dates, n_rows=summary.n_rows, seen=summary.seen,
+        versions=versions_of(estimator), metrics=dict(metrics or {}), targets=summary.targets,
     )  # fmt: skip
     model = replace(model, **_classes(model, labels, summary), token=model.token)
     targets = _targets(model, sample)
@@ -286,6 +287,8 @@ def measured(model: FittedPixelModel, sample: Array) -> dict[str, float]:
         ``value``.
     """
     rows = sample[:_SAMPLE]
+    if takes_columns(model.estimator):
+        rows = np.asfortranarray(rows)  # as a prediction hands them over
     if len(rows) < 2 or len(sample) <= 2:
         return {}
     edges = sorted({0, len(rows), *(c for c in _CUTS if c < len(rows))})

@@ -70,7 +70,7 @@ def mapped_areas(
     areas: dict[int, float] = {}
     for tile in _listed(tiles):
         pixel = _pixel_area(tile) / _SQUARE_METRES[unit]
-        codes, counts, legend = _classes(tile, name)
+        codes, counts, legend = classes_of(tile, name)
         for code in legend:
             areas.setdefault(code, 0.0)
         for code, count in zip(codes, counts, strict=True):
@@ -129,7 +129,7 @@ def sample_map(
 
     held = _listed(tiles)
     check_count(seed, "seed", 0)
-    counts = [dict(zip(*_classes(tile, name)[:2], strict=True)) for tile in held]
+    counts = [dict(zip(*classes_of(tile, name)[:2], strict=True)) for tile in held]
     wanted = _wanted(per_class, counts)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     shares: list[dict[int, int]] = [{} for _ in held]
@@ -151,7 +151,7 @@ def _listed(tiles: Any) -> list[xr.Dataset]:
     return found
 
 
-def _values(tile: xr.Dataset, name: str) -> tuple[Array, TileSpec, str]:
+def values_of(tile: xr.Dataset, name: str) -> tuple[Array, TileSpec, str]:
     """Return the codes of a tile, flat, with what describes them."""
     spec = TileSpec.of(tile)
     found = spec.find(name, "the assessment")
@@ -163,9 +163,9 @@ def _values(tile: xr.Dataset, name: str) -> tuple[Array, TileSpec, str]:
     return np.asarray(tile[found].values).reshape(-1), spec, found
 
 
-def _classes(tile: xr.Dataset, name: str) -> tuple[list[int], list[int], list[int]]:
+def classes_of(tile: xr.Dataset, name: str) -> tuple[list[int], list[int], list[int]]:
     """Return the classes that occur, how many pixels they have, and those of the legend."""
-    values, spec, found = _values(tile, name)
+    values, spec, found = values_of(tile, name)
     nodata = spec.variables[found].nodata_scalar
     codes, counts = np.unique(values[values != nodata], return_counts=True)
     legend = [code for code in flag_names(spec.variables[found].attrs) if code != nodata]
@@ -221,7 +221,7 @@ def _drawn(
     """Return the pixels that are drawn of one tile."""
     import geopandas as gpd
 
-    values, spec, found = _values(tile, name)
+    values, spec, found = values_of(tile, name)
     box = spec.require_geobox("sample_map")
     names = flag_names(spec.variables[found].attrs)
     picked = [

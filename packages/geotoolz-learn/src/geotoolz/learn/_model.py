@@ -72,6 +72,8 @@ class ModelInfo:
         First and last time of the training pixels, ISO 8601.
     n_rows : int
         Rows that it was fitted on.
+    seen : str
+        Which pixels these were, in a few bits each; empty where nobody knows, and after incremental fits.
     versions : mapping of str to str
         Versions of the packages that it was fitted with.
     metrics : mapping
@@ -99,6 +101,7 @@ class ModelInfo:
     extent: tuple[float, float, float, float] | None = None
     dates: tuple[str, str] | None = None
     n_rows: int = 0
+    seen: str = field(default="", repr=False)
     versions: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -117,6 +120,23 @@ class ModelInfo:
                 expected=f"{_short(self.pipeline_hash)}, that of the pipeline that the model was fitted with",
                 fix="use model.feature_pipeline(), or fit anew",
             )
+
+    def share_seen(self, rows: TrainingRows) -> float | None:
+        """Return the share of rows that lie in pixels that the model was trained on.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+            With places.
+
+        Returns
+        -------
+        float or None
+            Estimated to about a per cent; 0 where it may be chance; None where nobody knows.
+        """
+        from geotoolz.learn._seen import share_seen
+
+        return share_seen(self.seen, rows)
 
     def feature_pipeline(self) -> Operator | None:
         """Return the pipeline that made the features; None where they were taken as they were."""

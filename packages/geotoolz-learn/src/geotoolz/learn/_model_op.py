@@ -26,7 +26,7 @@ from geotoolz.learn._model_op_cells import Axis, default_patch, require_patch
 from geotoolz.learn._model_op_grid import finer, scene_of
 from geotoolz.learn._model_op_kernel import Asked, Inputs, PatchKernel, RowKernel
 from geotoolz.learn._model_op_network import IMPORTED, Network
-from geotoolz.learn._model_op_outputs import Outputs, Writes
+from geotoolz.learn._model_op_outputs import Outputs, Writes, replaced_notes
 from geotoolz.learn._model_op_source import accepted, described, unsaveable
 from geotoolz.learn._receptive import ReceptiveField
 from geotoolz.learn._uncertainty import Passes, Uncertainty
@@ -99,7 +99,8 @@ class ModelOp(Map):
     writes : {"auto", "probabilities", "classes", "both"}
         What is written of exclusive classes.
     name : str, optional
-        Of the variable of probabilities, the class map, or the only value.
+        Of the variable of probabilities, the class map, or the only value. A variable of that name that the
+        tile has, a truth ``label`` say, is replaced, and `check` warns of it.
     uncertainty : {"mc_dropout", "tta"}, optional
         Ask several times, with dropped channels or mirrored patches; write the mean, and for classes
         ``entropy`` and ``mutual_information`` in nats, for others ``{name}_std``.
@@ -240,14 +241,17 @@ class ModelOp(Map):
             self.network, outputs, Passes(self.uncertainty, self.samples, self.seed), self.batch_size
         )
         names, specs = tuple(writes), tuple(writes.values())
+        notes = replaced_notes(writes, tile, outputs.renamed())
         if mode == "pixelwise":
             self._require_rows(config)
-            return Plan(reads, writes, calls=(Call(reads, names, RowKernel(asked, inputs, specs)),))
+            calls = (Call(reads, names, RowKernel(asked, inputs, specs)),)
+            return Plan(reads, writes, calls=calls, notes=notes)
         rows, cols, origin = self._axes(tile, mode, config)
         kernel = PatchKernel(asked, inputs, rows, cols, origin, specs)
         reach = WHOLE if mode == "whole" else Footprint(rows.reach, rows.reach)
         if config.zoom == 1:
-            return Plan(reads, writes, calls=(Call(reads, names, kernel, footprint=reach, located=True),))
+            calls = (Call(reads, names, kernel, footprint=reach, located=True),)
+            return Plan(reads, writes, calls=calls, notes=notes)
         change = finer(tile, config.zoom, max(tile.shape) if mode == "whole" else rows.reach)
         drops = tuple(n for n in tile.variables if n not in writes)
         return Plan(

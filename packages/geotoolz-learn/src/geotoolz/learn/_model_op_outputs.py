@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from geotoolz.core import ParameterError, VarSpec
+from geotoolz.core import ParameterError, TileSpec, VarSpec
 from geotoolz.learn._checkpoint_config import CheckpointConfig
 from geotoolz.learn._classes import flag_attrs, names_of
 from geotoolz.learn._uncertainty import entropy_of, mean_of, mutual_information, spread_of
@@ -126,6 +126,18 @@ class Outputs:
             for name in self.channels()
         }
 
+    def doubts(self) -> tuple[str, ...]:
+        """Return the names of the variables that say how far the passes disagree."""
+        return tuple(self._spreads(())) if self.spread else ()
+
+    def renamed(self) -> str | None:
+        """Return the variable that `name` names, if it names one."""
+        if self.shows_classes:
+            return self.name or "label"
+        names = self.channels()
+        named = self.config.task == "binary" or (len(names) == 1 and not self.is_probability)
+        return names[0] if named else None
+
     def arrays(self, passes: Sequence[Array]) -> list[Array]:
         """Return the variables' pixels.
 
@@ -156,6 +168,25 @@ class Outputs:
         if held is None:
             return plane
         return plane * np.float32(held.scale[number]) + np.float32(held.offset[number])
+
+
+def replaced_notes(writes: Iterable[str], tile: TileSpec, named: str | None) -> tuple[str, ...]:
+    """Return what is to be said of variables that stand in the tile and are replaced.
+
+    Parameters
+    ----------
+    writes : iterable of str
+        Variables that are written.
+    tile : TileSpec
+        What is there before.
+    named : str, optional
+        The one of them that the parameter `name` names.
+    """
+    gone = [name for name in writes if name in tile.variables]
+    if not gone:
+        return ()
+    kept = f"; name='predicted' keeps the {named!r} that is there" if named in gone else ""
+    return (f"the tile has {', '.join(map(repr, gone))} already, which the prediction replaces{kept}",)
 
 
 def fill_of(spec: VarSpec) -> float:

@@ -37,7 +37,8 @@ class WritePolygons(Sink):
     classes : tuple of int or str, optional
         Only these values, or names of ``flag_meanings``; by default all but 0.
     statistics : mapping of str to tuple of str, optional
-        ``{"probabilities": ("mean", "max")}``: see `geotoolz.vector.vectorize`.
+        ``{"probabilities": ("mean", "max")}``: of ``mean``, ``min``, ``max``, ``sum``, ``count``,
+        ``stdev``, as for `geotoolz.vector.vectorize`.
     min_area : float
         Smaller polygons are left out; square metres.
     connectivity : {4, 8}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from geotoolz.core import ParameterError, ReadError, Ref, WriteError, nearest
+from geotoolz.core import ParameterError, ReadError, Ref, nearest
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._estimators import installed
 from geotoolz.learn._model import FittedPixelModel, Format, ModelInfo
 from geotoolz.learn._skops import archived, dump_skops, load_skops
@@ -45,16 +45,7 @@ def save_model(model: FittedPixelModel, path: str | Path, format: Format = "skop
              "model": _plain_info(model)}  # fmt: skip
     content = _archive({_INFO: json.dumps(about, indent=1, ensure_ascii=False).encode(),
                         f"{_ESTIMATOR}.{format}": estimator})  # fmt: skip
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"{target} cannot be written: {error.strerror}") from error
+    write_whole(target, content, parents=True)
     return Ref(str(target), hashlib.sha256(content).hexdigest())
 
 

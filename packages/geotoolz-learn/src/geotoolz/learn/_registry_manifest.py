@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from geotoolz.core import ParameterError, ReadError, WriteError
+from geotoolz.core import ParameterError, ReadError
+from geotoolz.core._whole_file import write_whole
 
 MANIFEST = "manifest.json"
 _LAYOUT = 1
@@ -96,12 +96,7 @@ def write_manifest(folder: Path, entries: Mapping[str, ModelEntry]) -> None:
         name: {k: v for k, v in asdict(entries[name]).items() if k != "name"} for name in sorted(entries)
     }
     text = json.dumps({"layout": _LAYOUT, "models": models}, indent=1, ensure_ascii=False, allow_nan=False)
-    part = path.with_name(f".{MANIFEST}.{os.getpid()}.part")
-    try:
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}") from error
+    write_whole(path, text + "\n")
 
 
 def check_name(name: Any) -> None:

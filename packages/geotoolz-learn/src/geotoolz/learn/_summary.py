@@ -35,6 +35,8 @@ class Summary:
         West, south, east, north in degrees.
     dates : tuple of str or None
         First and last time.
+    seen : str
+        The pixels, as `geotoolz.learn._seen.places_of` tells them; not kept when summaries are merged.
     """
 
     features: tuple[str, ...]
@@ -46,6 +48,7 @@ class Summary:
     target_units: Mapping[str, str] = field(default_factory=dict)
     extent: Extent | None = None
     dates: tuple[str, str] | None = None
+    seen: str = ""
 
     @classmethod
     def of(cls, rows: TrainingRows) -> Summary:

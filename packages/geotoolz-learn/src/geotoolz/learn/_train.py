@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from geotoolz.core import Ref
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._checkpoint import save_checkpoint
 from geotoolz.learn._checkpoint_builders import build_network
 from geotoolz.learn._checkpoint_config import CheckpointConfig, Task
-from geotoolz.learn._explore_files import write_whole
 from geotoolz.learn._train_chips import (
     TEST,
     TrainChips,
@@ -29,7 +29,7 @@ from geotoolz.learn._train_config import TrainConfig
 from geotoolz.learn._train_errors import TrainingError
 from geotoolz.learn._train_loop import Loop, reproducible
 from geotoolz.learn._train_scenes import prepare_scenes
-from geotoolz.learn._train_scores import ChipScores, baseline, score_chips
+from geotoolz.learn._train_scores import ChipScores, baseline, class_pixels, score_chips
 from geotoolz.learn._train_state import FILE, TrainState
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def train(
     *,
     fresh: bool = False,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    on_resume: Callable[[int], None] | None = None,
 ) -> TrainingRun:
     """Train a network on chips of scenes, and test it where it has never been.
 
@@ -106,6 +107,8 @@ def train(
         Begin anew in a folder that holds a run.
     on_epoch : callable, optional
         Called with the scores of every finished epoch.
+    on_resume : callable, optional
+        Called with the number of epochs that are done already, of a run that goes on.
 
     Returns
     -------
@@ -116,7 +119,8 @@ def train(
     ConfigError
         If the configuration is wrong.
     TrainingError
-        If there is nothing to learn from, the folder holds another run, or the loss is not finite.
+        If there is nothing to learn from, or nothing of a class, the folder holds another run, or the loss is
+        not finite.
     ParameterError
         If the chips do not fit the network, with sizes that do.
     """
@@ -135,6 +139,8 @@ def train(
         state = TrainState.load(folder, told.digest(), digest)
         if state is None:
             state = TrainState(told.digest(), digest, told.fit.threads or torch.get_num_threads())
+        elif on_resume is not None:
+            on_resume(state.epoch)
         loop = Loop(told, chips, network, folder, device)
         loop.run(state, on_epoch)
         run = _finish(loop, state, described)
@@ -147,7 +153,21 @@ def _chips(config: TrainConfig, scenes: Iterable[Any] | None, folder: Path) -> t
     ready, digest = prepare_scenes(config.data, scenes, folder / DATA)
     chips = lay_chips(config.data, ready)
     chips = replace(chips, side=split_chips(chips, config.split, config.data))
+    if config.task == "segmentation":
+        _require_every_class(chips, config)
     return replace(chips, normalisation=normalisation_of(chips)), digest
+
+
+def _require_every_class(chips: TrainChips, config: TrainConfig) -> None:
+    pixels = class_pixels(chips, config)
+    absent = [name for name, count in zip(config.data.classes, pixels, strict=True) if not count]
+    if absent:
+        raise TrainingError(
+            f"no training chip has a pixel of {', '.join(absent)}",
+            expected="pixels of every class of data.classes",
+            fix="more labels, or another split.seed; if it is what nobody outlined, "
+            f"read_annotations(…, background={absent[0]!r}); or leave it out of data.classes",
+        )
 
 
 def _described(config: TrainConfig, chips: TrainChips) -> CheckpointConfig:
@@ -236,8 +256,8 @@ def _finish(loop: Loop, state: TrainState, described: CheckpointConfig) -> Train
     }  # fmt: skip
     checkpoint = save_checkpoint(network, described.replace(training=kept), folder / CHECKPOINT)
     run = TrainingRun(config, checkpoint, test, nothing, state.history, state.stopped, counts, folder)
-    write_whole(folder / SCORES, _json({**kept, "history": state.history}))
-    write_whole(folder / REPORT, training_page(run, network, chips, loop.device).encode())
+    write_whole(folder / SCORES, _json({**kept, "history": state.history}), parents=True)
+    write_whole(folder / REPORT, training_page(run, network, chips, loop.device), parents=True)
     return run
 
 

@@ -70,8 +70,15 @@ class DataConfig(_Part):
 class ModelConfig(_Part):
     """Which network: what a checkpoint calls ``model_framework`` and ``model``.
 
-    ``in_channels``, ``classes`` and ``zoom`` are filled in. Framework ``smp`` takes the architectures and
-    encoders of segmentation-models-pytorch; geotoolz' own are ``unet`` and, for super-resolution, ``finer``.
+    Attributes
+    ----------
+    framework : str
+        ``geotoolz``; ``smp`` for the architectures and encoders of segmentation-models-pytorch; or one of
+        `register_framework`.
+    architecture : str, optional
+        By default ``unet``, for super-resolution ``finer``.
+    parameters : dict
+        Of the architecture; ``in_channels``, ``classes`` and ``zoom`` are filled in.
     """
 
     framework: str = "geotoolz"
@@ -86,7 +93,7 @@ class LossConfig(_Part):
     ----------
     parts : dict of str to float
         Of ``cross_entropy``, ``focal``, ``dice``; for super-resolution of ``mean_absolute``,
-        ``mean_squared``.
+        ``mean_squared``. By default ``cross_entropy``, or ``mean_absolute``, alone.
     class_weights : "balanced", list of float, or None
         ``"balanced"``: inverse to the classes' pixels in the training chips, 1 on average over pixels.
     gamma : float
@@ -138,10 +145,14 @@ class FitConfig(_Part):
 
     Attributes
     ----------
-    epochs, batch_size : int
-        At most so many times through the chips; chips per step.
-    learning_rate, weight_decay : float
-        Of AdamW (Loshchilov, Hutter 2019); the rate falls to 0 along half a cosine.
+    epochs : int
+        At most so many times through the chips.
+    batch_size : int
+        Chips per step.
+    learning_rate : float
+        Of AdamW (Loshchilov, Hutter 2019); falls to 0 along half a cosine.
+    weight_decay : float
+        Of AdamW.
     patience : int, optional
         Epochs without a better validation score before it stops; None never stops early.
     flips : bool

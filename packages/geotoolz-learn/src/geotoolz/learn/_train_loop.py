@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geotoolz.learn._explore_files import write_whole
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._loss import combined
 from geotoolz.learn._train_batch import Batch, batches
 from geotoolz.learn._train_chips import VALIDATION, TrainChips
@@ -151,7 +151,7 @@ class Loop:
             epoch=epoch,
             step=step,
         )
-        write_whole(path, buffer.getvalue())
+        write_whole(path, buffer.getvalue(), parents=True)
         scene, extent = self.chips.places[batch.numbers[0]]
         first = (
             f"{self.chips.scenes[scene].name} rows {extent.y0} to {extent.y1 - 1}, columns {extent.x0} to "

@@ -60,7 +60,7 @@ def _scores(run: TrainingRun) -> str:
         found = scores.confusion
         if found is None:
             return [f"{scores.score:.2f}", *(f"{value:.4g}" for value in scores.rmse)]
-        return [f"{v:.3f}" for v in (found.overall_accuracy, found.mean_iou, found.mean_f1, *found.iou)]
+        return [f"{v:.3f}" for v in (found.overall_accuracy, scores.score, scores.mean_f1, *found.iou)]
 
     if run.test.confusion is None:
         heads = ["PSNR [dB]", *(f"RMSE {band}" for band in run.config.data.bands)]

@@ -29,8 +29,9 @@ class ChipScores:
     loss : float
         Mean over batches, weighted by their chips.
     score : float
-        What early stopping watches, the higher the better: mean intersection over union of the classes, or
-        the peak signal-to-noise ratio in dB of a signal with the deviation of the training chips.
+        What early stopping watches, the higher the better: mean intersection over union of the classes that
+        the chips hold, the same for every network; or the peak signal-to-noise ratio in dB of a signal with
+        the deviation of the training chips.
     confusion : ConfusionCounts or None
         Of segmentation.
     rmse : tuple of float
@@ -41,6 +42,11 @@ class ChipScores:
     score: float
     confusion: ConfusionCounts | None = None
     rmse: tuple[float, ...] = ()
+
+    @property
+    def mean_f1(self) -> float:
+        """Mean F1 of the classes that the chips hold; NaN of super-resolution."""
+        return float("nan") if self.confusion is None else _mean_of_true(self.confusion, self.confusion.f1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; what is not finite is None."""
@@ -139,11 +145,20 @@ class _Tally:
             rows = tuple(tuple(map(int, row)) for row in self.matrix)
             names = tuple(self.config.data.classes)
             found = ConfusionCounts(tuple(range(len(names))), rows, names)
-            return ChipScores(loss, found.mean_iou, found)
+            return ChipScores(loss, _mean_of_true(found, found.iou), found)
         mean = np.divide(self.squares, self.count, out=np.full(self.count.size, np.nan), where=self.count > 0)
         whole = float(np.nanmean(mean)) if np.isfinite(mean).any() else float("nan")
         ratio = float("inf") if whole == 0 else -10.0 * float(np.log10(whole))
         return ChipScores(loss, ratio, rmse=tuple((np.sqrt(mean) * self.scale).tolist()))
+
+
+def _mean_of_true(counts: ConfusionCounts, values: Sequence[float]) -> float:
+    """Return the mean over the classes that are there in truth.
+
+    A class that only one network names by mistake counts in no mean; its pixels are missed in another class.
+    """
+    there = [value for value, row in zip(values, counts.matrix, strict=True) if sum(row)]
+    return float(np.mean(there)) if there else float("nan")
 
 
 def _finite(value: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from geotoolz.learn._explore_files import write_whole
+from geotoolz.core._whole_file import write_whole
 from geotoolz.learn._train_errors import TrainingError
 
 FILE = "state.pt"
@@ -66,7 +66,7 @@ class TrainState:
         """Write the state; after a crash of the machine the old one or the new one is there."""
         buffer = io.BytesIO()
         torch.save(dict(vars(self)), buffer)
-        write_whole(folder / FILE, buffer.getvalue())
+        write_whole(folder / FILE, buffer.getvalue(), parents=True)
 
     @classmethod
     def load(cls, folder: Path, config: str, data: str) -> TrainState | None:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from geotoolz.batch import Driver, Engine, Progress, StopReason, get_engine, get_progress
-from geotoolz.core import BatchError, ParameterError
+from geotoolz.core import BatchError, ConfigError, ParameterError
 from geotoolz.core._lazy import xr
 from geotoolz.diff._config_diff import config_diff
 from geotoolz.diff._gather import Gather
 from geotoolz.diff._kinds import check_kinds, check_metric
 from geotoolz.diff._pipelines import PipelineLike, load_pipeline
-from geotoolz.diff._report import ABReport
-from geotoolz.diff._tile_pair import PairTask, compare_tile, pair_task
+from geotoolz.diff._report import ABReport, UnjudgedError
+from geotoolz.diff._tile_pair import PairTask, compare_tile, pair_task, planned_kinds
 from geotoolz.diff._tolerances import Tolerances
 
 
@@ -146,10 +146,15 @@ class AB:
         ------
         BatchError
             If there is no tile, two have one name, or the engine is not known.
+        ConfigError
+            If a limit is of a metric that a variable does not have: before anything is computed where the
+            first tile tells what the variable holds, else with the report as the error's ``report``.
         """
         tasks = list(self._tasks(tiles, read))[: None if limit is None else _whole("limit", limit, 1)]
         order = [task.tile_id for task in tasks]
         _require_names(order)
+        if self.tolerances is not None:
+            self.tolerances.require_metrics({**planned_kinds(tasks[0]), **self.kinds})
         found, failed, interrupted = self._gathered(
             tasks, get_engine(engine, n_workers), timeout, get_progress(progress)
         )
@@ -167,7 +172,7 @@ class AB:
             None,
             interrupted,
         )
-        return report if self.tolerances is None else report.judged(self.tolerances)
+        return report if self.tolerances is None else _judged(report, self.tolerances)
 
     def _gathered(
         self, tasks: Sequence[PairTask], engine: Engine, timeout: float | None, progress: Progress
@@ -211,6 +216,15 @@ class AB:
         plain = tuple(sorted(plain_read(read, tiles).items()))
         for source in tile_sources(tiles):
             yield pair_task(source.tile_id, source, plain, **ops)
+
+
+def _judged(report: ABReport, tolerances: Tolerances) -> ABReport:
+    try:
+        return report.judged(tolerances)
+    except ConfigError as error:
+        unjudged = UnjudgedError(error.found, expected=error.expected, fix=error.fix)
+        unjudged.report = report
+        raise unjudged from error
 
 
 def _datasets(tiles: Any) -> list[tuple[str, xr.Dataset]] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geotoolz._cli._options import AoiOption, JsonOption, ResOption, SetOption, SignOption
+from geotoolz.core._whole_file import write_whole
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
@@ -41,7 +42,7 @@ def diff_command(
 
     found = config_diff(_pipeline(a, sets), _pipeline(b, sets))
     if html is not None:
-        _write(html, found.to_html())
+        write_whole(html, found.to_html())
     if as_json:
         say(found.to_json())
     elif sys.stdout.isatty():
@@ -106,10 +107,11 @@ def ab_command(
     """
     from geotoolz._cli._apply import split_names
     from geotoolz._cli._console import say
+    from geotoolz._cli._jobs import suitable
     from geotoolz._cli._options import parse_aoi
-    from geotoolz._cli._run import _suitable
     from geotoolz._cli._scenes import open_scenes
     from geotoolz.diff import AB
+    from geotoolz.diff._report import UnjudgedError
 
     ab = AB(
         _pipeline(a, sets),
@@ -123,21 +125,25 @@ def ab_command(
     )
     area = parse_aoi(aoi, source)
     scenes = open_scenes(source, area)
-    report = ab.run(
-        scenes.rows,
-        engine=engine or _suitable(len(scenes), workers),
-        n_workers=workers,
-        read={"aoi": area, "resolution": res, "sign": sign},
-        limit=limit,
-        progress="none" if quiet else "auto",
-    )
+    try:
+        report = ab.run(
+            scenes.rows,
+            engine=engine or suitable(len(scenes), workers),
+            n_workers=workers,
+            read={"aoi": area, "resolution": res, "sign": sign},
+            limit=limit,
+            progress="none" if quiet else "auto",
+        )
+    except UnjudgedError as error:  # hours of work are not lost to a wrong line of the tolerances
+        _tell(error.report, html, say, as_json=as_json)
+        raise
     _tell(report, html, say, as_json=as_json)
     raise typer.Exit(int(report.exit_code))
 
 
 def _tell(report: ABReport, html: Path | None, say: Any, *, as_json: bool) -> None:
     if html is not None:
-        _write(html, report.to_html())
+        write_whole(html, report.to_html())
     say(report.to_json() if as_json else report.summary())
 
 
@@ -146,13 +152,3 @@ def _pipeline(name: str, sets: list[str] | None) -> Operator | str:
     from geotoolz._cli._options import load_pipeline
 
     return load_pipeline(name, sets) if sets else name
-
-
-def _write(path: Path, text: str) -> None:
-    from geotoolz.core import WriteError
-    from geotoolz.core._load import write_text
-
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}") from error

@@ -79,7 +79,7 @@ def _text(source: str | os.PathLike[str]) -> str:
 
 
 def _is_preset(source: str | os.PathLike[str]) -> bool:
-    from geotoolz._cli._presets import preset_names
+    from geotoolz.core._presets import preset_names
 
     return source in preset_names()
 

@@ -11,10 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from geotoolz.batch import ExitCode
-from geotoolz.core import MissingVariableError, WriteError, nearest
+from geotoolz.core import ConfigError, MissingVariableError, nearest
+from geotoolz.core._whole_file import write_whole
 from geotoolz.diff._config_diff import ConfigDiff
 from geotoolz.diff._tolerances import Tolerances, Verdict
 from geotoolz.diff._variable_report import VariableReport
+
+
+class UnjudgedError(ConfigError):
+    """The tolerances do not fit what was found.
+
+    Attributes
+    ----------
+    report : ABReport
+        What was found, without a verdict.
+    """
+
+    report: ABReport
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,8 @@ class ABReport:
         verdict = None
         if self.verdict is not None:
             checks = [{**vars(check), "passed": check.passed} for check in self.verdict.checks]
-            verdict = {"passed": self.verdict.passed, "checks": checks}
+            free = list(self.verdict.unlimited)
+            verdict = {"passed": self.verdict.passed, "checks": checks, "no_limit": free}
         return {
             "passed": self.passed,
             "exit_code": int(self.exit_code),
@@ -136,14 +150,9 @@ class ABReport:
         WriteError
             If the file cannot be written.
         """
-        from geotoolz.core._load import write_text
-
         out = Path(path)
         texts = {".html": self.to_html, ".json": self.to_json}
-        try:
-            write_text(out, texts.get(out.suffix.lower(), self.summary)() + "\n")
-        except OSError as error:
-            raise WriteError(f"{out} cannot be written: {error.strerror}") from error
+        write_whole(out, texts.get(out.suffix.lower(), self.summary)() + "\n")
         return out
 
 

@@ -40,7 +40,8 @@ def _verdict(report: ABReport) -> str:
         return ""
     colour = "#2f855a" if report.verdict.passed else "#c53030"
     word = "Tolerances kept" if report.verdict.passed else "Tolerances not kept"
-    lines = "".join(f"<li>{html.escape(str(check))}</li>" for check in report.verdict.failures)
+    told = [*map(str, report.verdict.failures), *(f"{name}: no limit" for name in report.verdict.unlimited)]
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in told)
     return f"<p style='color:{colour};font-weight:600'>{word}</p><ul>{lines}</ul>"
 
 

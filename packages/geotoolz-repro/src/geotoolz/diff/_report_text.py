@@ -40,6 +40,7 @@ def _lines(report: ABReport) -> Iterator[str]:
         yield ""
         yield "tolerances kept" if report.verdict.passed else "tolerances NOT kept"
         yield from map(str, report.verdict.failures)
+        yield from (f"{name}: no limit" for name in report.verdict.unlimited)
 
 
 def difference_count(diff: ConfigDiff) -> str:

@@ -19,7 +19,7 @@ _FILLS = {
     "added": ("#e0f6e4", "#2f855a"),
     "removed": ("#fde3e3", "#c53030"),
 }
-LEGEND = tuple((kind, *_FILLS[kind]) for kind in ("changed", "added", "removed", "moved", "rewired"))
+LEGEND = tuple((kind, *colours) for kind, colours in _FILLS.items() if kind)
 
 
 def draw_boxes(boxes: Sequence[Box], marks: Mapping[str, str], title: str) -> str:

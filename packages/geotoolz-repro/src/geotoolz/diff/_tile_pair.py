@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from geotoolz.batch import TileTask
-from geotoolz.core import Extent, Operator, QCWarning, TileSpec, compile, run_detailed
+from geotoolz.core import Extent, GeotoolzError, Operator, QCWarning, TileSpec, compile, run_detailed
 from geotoolz.core._lazy import xr
 from geotoolz.diff._both import Both, Matched, both
 from geotoolz.diff._compare import Compared
@@ -128,6 +128,21 @@ def _planned(task: PairTask) -> TilePair:
     matched, described = joint.matched(spec)
     found = _statistics(joint, spec, read, window)
     return _pair(task, spec, matched, found, {name: dict(one.attrs) for name, one in described.items()})
+
+
+def planned_kinds(task: PairTask) -> dict[str, str]:
+    """Return what the variables of a tile hold, without computing; nothing where no plan can say it."""
+    if _is_opaque(task):
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tile itself tells them
+        try:
+            spec, _, _ = _opened(task.source)
+            joint = both(task.a, task.b, kinds=task.kinds, variables=task.variables, by=task.by)
+            pairs = joint.matched(spec)[0].pairs
+        except GeotoolzError:  # nor does it run: the report names the tile
+            return {}
+    return {pair.name: pair.kind for pair in pairs if pair.kind}
 
 
 def _statistics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +68,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a report keeps to the tolerances."""
+    """Whether a report keeps to the tolerances.
+
+    Attributes
+    ----------
+    checks : tuple of Check
+    unlimited : tuple of str
+        Variables that were compared and that nothing limits.
+    """
 
     checks: tuple[Check, ...]
+    unlimited: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -141,7 +149,25 @@ class Tolerances:
 
     def judge(self, report: ABReport) -> Verdict:
         """Compare a report with the limits."""
-        return Verdict(tuple(self._checks(report)))
+        free = [name for name, found in report.variables.items() if not any(self._of_variable(found))]
+        return Verdict(tuple(self._checks(report)), tuple(free))
+
+    def require_metrics(self, kinds: Mapping[str, str]) -> None:
+        """Raise where a limit is of a metric that a variable does not have; no pixel is needed for that.
+
+        Parameters
+        ----------
+        kinds : mapping of str to str
+            Variable → what it holds.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for name, kind in kinds.items():
+            rules = self.variables.get(name, Rules())
+            for metric in (*rules.pooled, *rules.per_tile):
+                _require_metric(metric, name, kind, (*METRICS[kind], *COMMON))
 
     def _checks(self, report: ABReport) -> Iterator[Check]:
         yield Check("tiles that failed", float(len(report.failed)), -math.inf, float(self.failed_tiles))
@@ -154,11 +180,14 @@ class Tolerances:
             if name != ANY and name not in report.variables:
                 # nothing was found where something had to be
                 yield from (Check(f"{name} {m}", math.nan, *ends) for m, ends in rules.pooled.items())
-        for name, found in report.variables.items():
-            if name in self.variables:
-                yield from self._of(found, self.variables[name], strict=True)
-            elif ANY in self.variables:
-                yield from self._of(found, self.variables[ANY], strict=False)
+        for found in report.variables.values():
+            yield from self._of_variable(found)
+
+    def _of_variable(self, found: VariableReport) -> Iterator[Check]:
+        if found.name in self.variables:
+            yield from self._of(found, self.variables[found.name], strict=True)
+        elif ANY in self.variables:
+            yield from self._of(found, self.variables[ANY], strict=False)
 
     def _of(self, found: VariableReport, rules: Rules, *, strict: bool) -> Iterator[Check]:
         for metric, ends in rules.pooled.items():
@@ -191,14 +220,17 @@ def _per_class(found: VariableReport, metric: str) -> Iterator[tuple[str, float]
 
 
 def _fits(found: VariableReport, metric: str, strict: bool) -> bool:
-    if metric in found.metrics:
-        return True
     if strict:
+        _require_metric(metric, found.name, found.kind, found.metrics)
+    return metric in found.metrics
+
+
+def _require_metric(metric: str, name: str, kind: str, known: Collection[str]) -> None:
+    if metric not in known:
         raise ConfigError(
-            f"the tolerances limit {metric!r} of {found.name!r}, which holds {found.kind} values",
-            expected=f"one of {', '.join(found.metrics)}",
+            f"the tolerances limit {metric!r} of {name!r}, which holds {kind} values",
+            expected=f"one of {', '.join(known)}",
         )
-    return False
 
 
 def _read(value: Any) -> Tolerances:

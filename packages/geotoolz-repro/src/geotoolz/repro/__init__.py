@@ -12,7 +12,8 @@ from geotoolz.repro._load import load, verify
 from geotoolz.repro._manifest import Manifest
 from geotoolz.repro._sources import Source
 from geotoolz.repro._tolerance import Tolerance
-from geotoolz.repro._trace import Trace, trace
+from geotoolz.repro._trace import Trace
+from geotoolz.repro._trace_files import trace
 
 __all__ = [
     "Artifact",

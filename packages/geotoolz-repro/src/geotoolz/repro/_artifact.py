@@ -90,6 +90,11 @@ class Artifact:
         return self.manifest.outputs
 
     @property
+    def statistics(self) -> Mapping[str, Any]:
+        """Expected results of the steps that gather statistics, by the path of the step."""
+        return {name: entry.value for name, entry in self.manifest.statistics.items()}
+
+    @property
     def environment(self) -> dict[str, Any]:
         """What it was computed with; see `geotoolz.repro.environment`."""
         return parsed(self.read(m.ENVIRONMENT), m.ENVIRONMENT)
@@ -143,6 +148,11 @@ class Artifact:
     def parts(self) -> Mapping[str, Part]:
         """The members that are there, whether the manifest lists them or not."""
         return self._parts
+
+    @property
+    def listed(self) -> tuple[Finding, ...]:
+        """What the walk over the archive found when it was loaded."""
+        return self._findings
 
     # --- what it does -------------------------------------------------------------------------------
     def pipeline(
@@ -239,7 +249,7 @@ class Artifact:
             temporary.unlink(missing_ok=True)
         return target
 
-    def verify(self, *, id: str | None = None, offline: bool = False) -> Report:
+    def verify(self, *, id: str | None = None, offline: bool = False, inputs: Any = None) -> Report:
         """Look at everything that can be checked without computing.
 
         Every member is hashed where it lies; inputs and references are hashed at their addresses; the
@@ -248,23 +258,26 @@ class Artifact:
         Parameters
         ----------
         id : str, optional
-            The artefact's id as a paper prints it.
+            The artefact's id as a paper prints it, or its first 8 digits or more.
         offline : bool
             Leave remote inputs alone.
+        inputs : path, or mapping of names to paths, optional
+            As for `rerun`. By default a relative path is looked up beside the artefact, then here.
 
         Returns
         -------
         Report
+            Its tier is ``intact`` where nothing differs.
         """
         from geotoolz.repro._verify import verify_artifact
 
-        return verify_artifact(self, self._findings, id, offline)
+        return verify_artifact(self, id, offline, inputs)
 
     def rerun(
         self,
         workdir: str | os.PathLike[str],
         *,
-        inputs: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        inputs: Any = None,
         reference: xr.Dataset | str | os.PathLike[str] | None = None,
         tolerance: Tolerance | Mapping[str, Tolerance] | None = None,
         threads: int = 1,
@@ -276,14 +289,16 @@ class Artifact:
         workdir : path
             Gets the embedded inputs and references, and ``outputs/`` with what was computed.
         inputs : path, or mapping of names to paths, optional
-            Where inputs lie now, if not where they lay; they must hold the same.
+            Where inputs lie now, if not where they lay; they must hold the same. Several scenes: a folder of
+            them, a catalog or its file, a list of scenes, an open stack or one that was read.
         reference : xarray.Dataset or path, optional
             The frozen outputs' pixels, where the artefact does not hold them: then it can be said how much
             differs, and a tolerance applies.
         tolerance : Tolerance, or mapping of variables to these, optional
             Instead of the one that was frozen.
         threads : int
-            Of the runner. Libraries below (BLAS, torch) always compute with one.
+            Of the runner. Libraries below (BLAS, torch) always compute with one, and so does a pipeline with
+            a step that is `approximate`: its rounding depends on the cut.
 
         Returns
         -------

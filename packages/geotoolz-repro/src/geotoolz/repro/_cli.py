@@ -12,6 +12,21 @@ from geotoolz._cli import group_app, run_app
 from geotoolz._cli._options import AoiOption, JsonOption, PipelineArg, ResOption, SetOption
 from geotoolz.diff._cli import ab_command, diff_command
 from geotoolz.repro._arguments import named_scenes, told_metadata
+from geotoolz.repro._options import (
+    ArchiveArg,
+    AtolOption,
+    EmbedOption,
+    InputsArg,
+    LockOption,
+    MetaOption,
+    MovedOption,
+    OwnAtolOption,
+    OwnRtolOption,
+    OwnShareOption,
+    RtolOption,
+    ShareOption,
+    TrustOption,
+)
 
 if TYPE_CHECKING:
     from geotoolz.repro import Artifact, Report
@@ -20,38 +35,6 @@ app = group_app("Frozen artefacts: freeze a computation into one file, verify it
 
 #: exit code of a verification or rerun that found a difference
 _DIFFERS = 4
-
-ArchiveArg = Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A .gtar file.")]
-InputsArg = Annotated[
-    list[str],
-    typer.Argument(metavar="INPUT…", help="A scene; for a pipeline of several inputs NAME=SCENE each."),
-]
-TrustOption = Annotated[
-    bool,
-    typer.Option("--trust", help="You know who made it: its pipeline may name any operator and any file."),
-]
-AtolOption = Annotated[
-    float, typer.Option("--atol", min=0.0, help="Tolerated difference, in the output's units.")
-]
-RtolOption = Annotated[
-    float, typer.Option("--rtol", min=0.0, help="Tolerated difference, relative to the value.")
-]
-ShareOption = Annotated[
-    float,
-    typer.Option("--share", min=0.0, max=1.0, help="Share of pixels that may lie outside the tolerance."),
-]
-LockOption = Annotated[
-    Path | None, typer.Option("--lock", metavar="FILE", help="The lock file of the environment (uv.lock, …).")
-]
-MetaOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--meta", metavar="KEY=VALUE|FILE", help="Author, date, doi, …; or a JSON file. May be repeated."
-    ),
-]
-EmbedOption = Annotated[
-    str, typer.Option("--embed-below", metavar="SIZE", help="Embed inputs and outputs up to this.")
-]
 
 
 @app.command()
@@ -103,54 +86,56 @@ def freeze(
 def verify(
     artefact: ArchiveArg,
     id: Annotated[
-        str | None, typer.Option("--id", metavar="SHA256", help="The id that it must have.")
+        str | None,
+        typer.Option("--id", metavar="SHA256", help="The id that it must have, or 8 digits of it."),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Leave remote inputs alone.")] = False,
+    moved: MovedOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check an artefact without computing: its members, its inputs where they lie, its pipeline.
 
-    Exit code 4 if anything differs. What merely is another environment is a note.
+    A relative input is looked up beside the artefact, then here. Exit code 4 if anything differs; what
+    merely is another environment is a note.
     """
+    from geotoolz.repro import load
     from geotoolz.repro import verify as verify_it
 
-    _tell(verify_it(artefact, id=id, offline=offline, trusted=trust), as_json)
+    places = _places(load(artefact, trusted=trust), moved) if moved else None
+    _tell(verify_it(artefact, id=id, offline=offline, trusted=trust, inputs=places), as_json)
 
 
 @app.command()
 def rerun(
     artefact: ArchiveArg,
     workdir: Annotated[Path, typer.Argument(metavar="WORKDIR", help="Gets unpacked inputs, and outputs/.")],
-    moved: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="[NAME=]SCENE", help="Where an input lies now. May be repeated."),
-    ] = None,
+    moved: MovedOption = None,
     reference: Annotated[
         str | None, typer.Option("--reference", metavar="TILE", help="The frozen outputs, if not embedded.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runner.")] = 1,
-    atol: AtolOption = 0.0,
-    rtol: RtolOption = 0.0,
-    share: ShareOption = 0.0,
+    atol: OwnAtolOption = None,
+    rtol: OwnRtolOption = None,
+    share: OwnShareOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compute again and compare: bit-exact, within the tolerance, or where and how much it differs.
 
-    Exit code 4 if it differs by more than the tolerance, which is the artefact's own unless it is given.
+    Exit code 4 if it differs by more than the tolerance, which is the artefact's own unless one
+    is given: then what is not given is 0.
     """
     from geotoolz.repro import Tolerance, load
 
     artifact = load(artefact, trusted=trust)
-    names = list(artifact.inputs)
-    places = named_scenes(moved or (), names[0] if len(names) == 1 else "")
-    given = Tolerance(atol, rtol, share)
+    told = (atol, rtol, share)
+    given = None if told == (None, None, None) else Tolerance(*(one or 0.0 for one in told))
     report = artifact.rerun(
         workdir,
-        inputs=places or None,
+        inputs=_places(artifact, moved),
         reference=reference,
-        tolerance=None if given == Tolerance() else given,
+        tolerance=given,
         threads=threads,
     )
     _tell(report, as_json)
@@ -164,9 +149,12 @@ def show(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what an artefact holds."""
+    """Print what an artefact holds.
+
+    Exit code 4 where the archive holds what no artefact does: links, paths that lead elsewhere.
+    """
     from geotoolz._cli._console import facts, say, say_json, table
-    from geotoolz.repro import load
+    from geotoolz.repro import Weight, load
 
     artifact = load(artefact)
     if config:
@@ -209,6 +197,14 @@ def show(
             for n, e in artifact.outputs.items()
         ],
     )
+    if artifact.statistics:
+        say()
+        table(("statistic", "value"), [(n, _short(value)) for n, value in artifact.statistics.items()])
+    wrong = [one for one in artifact.listed if one.weight is Weight.DIFFERENCE]
+    for one in wrong:
+        say(str(one))
+    if wrong:
+        raise typer.Exit(_DIFFERS)
 
 
 @app.command()
@@ -248,12 +244,35 @@ def trace(
     shown = [("file", found.path), ("told by", found.told_by), ("pipeline", found.config_hash)]
     facts([*shown, ("source", found.source), *found.read.items(), *found.software.items()])
     say()
+    if scenes := found.scenes:
+        table(("date", "scene"), scenes)
+        say()
     table(
         ("input", "bytes", "sha256"),
         [(name, size, sha256 or "not told") for name, size, sha256 in found.inputs],
     )
     say()
-    say("the pipeline could not be saved" if found.config is None else dump_yaml(found.config).rstrip("\n"))
+    if found.parts:
+        say("a mosaic: trace its parts")
+    else:
+        say(
+            "the pipeline could not be saved"
+            if found.config is None
+            else dump_yaml(found.config).rstrip("\n")
+        )
+
+
+def _places(artifact: Artifact, moved: list[str] | None) -> dict[str, str] | None:
+    """Return where inputs lie now; the only one needs no name."""
+    names = list(artifact.inputs)
+    return named_scenes(moved or (), names[0] if len(names) == 1 else "") or None
+
+
+def _short(value: Any) -> str:
+    import json
+
+    text = json.dumps(value)
+    return text if len(text) <= 90 else f"{text[:89]}…"
 
 
 def _saved(artifact: Artifact, out: Path) -> None:
@@ -263,6 +282,11 @@ def _saved(artifact: Artifact, out: Path) -> None:
     say(f"{path}  {path.stat().st_size} bytes")
     say(f"id        {artifact.id}")
     say(f"pipeline  {artifact.pipeline_hash}")
+    held: list[tuple[str, bool]] = [(f"input {n}", one.embedded) for n, one in artifact.inputs.items()]
+    held += [(f"output {n}", one.member is not None) for n, one in artifact.outputs.items()]
+    for word, embedded in (("embedded ", True), ("by hash  ", False)):
+        if names := [name for name, one in held if one is embedded]:
+            say(f"{word} {', '.join(names)}")
 
 
 def _tell(report: Report, as_json: bool) -> None:

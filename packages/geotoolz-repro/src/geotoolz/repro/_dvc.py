@@ -16,6 +16,9 @@ from geotoolz.repro._parts import Part
 def write_dvc(path: str | os.PathLike[str]) -> Path:
     """Write the pointer that ``dvc add`` writes for a file or folder; the data stay where they are.
 
+    In a repository of git the data are named in the ``.gitignore`` beside them, too, as ``dvc add`` does: git
+    holds the pointer, DVC the data.
+
     The pointer goes into git, ``dvc commit`` takes the data into DVC's store, and ``dvc status`` then tells
     what has changed. DVC knows contents by MD5: good for noticing a change, not against somebody who forges
     one; for that there are the SHA-256 of an artefact.
@@ -35,7 +38,7 @@ def write_dvc(path: str | os.PathLike[str]) -> Path:
     ReadError
         If there is nothing, or it cannot be read.
     WriteError
-        If the pointer cannot be written.
+        If the pointer or the ``.gitignore`` cannot be written.
 
     Examples
     --------
@@ -60,9 +63,22 @@ def write_dvc(path: str | os.PathLike[str]) -> Path:
         pointer.write_text(
             dump_yaml({"outs": [{**entry, "hash": "md5", "path": target.name}]}), encoding="utf-8"
         )
+        _ignore(target)
     except OSError as error:
-        raise WriteError(f"{pointer} cannot be written: {error.strerror}") from error
+        raise WriteError(f"{error.filename} cannot be written: {error.strerror}") from error
     return pointer
+
+
+def _ignore(path: Path) -> None:
+    """Add a file or folder to the ``.gitignore`` beside it, once, where it lies in a repository."""
+    folder = path.absolute().parent
+    if not any((one / ".git").exists() for one in (folder, *folder.parents)):
+        return
+    place, line = folder / ".gitignore", f"/{path.name}"
+    held = place.read_text("utf-8") if place.exists() else ""
+    if line not in held.splitlines():
+        ended = held if not held or held.endswith("\n") else f"{held}\n"
+        place.write_text(f"{ended}{line}\n", encoding="utf-8")
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import Graph, Operator, Program, Sequential, TileSpec, compile, run, run_detailed
@@ -25,10 +25,13 @@ class Computed:
         Output tiles; a pipeline with one output has the name ``""``.
     wanted : mapping of str to tuple of str
         Per tile the variables that count: what the sink writes, else what the pipeline made.
+    statistics : mapping of str to object
+        Results of the Reduce steps by path.
     """
 
     tiles: Mapping[str, xr.Dataset]
     wanted: Mapping[str, tuple[str, ...]]
+    statistics: Mapping[str, Any] = field(default_factory=dict)
 
 
 def input_names(op: Operator) -> tuple[str, ...]:
@@ -58,13 +61,15 @@ def pinned() -> Iterator[None]:
                 torch.set_num_threads(before)
 
 
-def reads_of(op: Operator, scenes: Mapping[str, OpenScene]) -> dict[str, tuple[str, ...]]:
+def reads_of(
+    op: Operator, scenes: Mapping[str, OpenScene], asked: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """Return the variables that a pipeline reads of each input; all where nobody can say."""
     body = _body(op)
     if _opaque(body):
         return {name: tuple(scene.spec.variables) for name, scene in scenes.items()}
     program = compile(body, _specs(scenes))
-    wanted = _wanted(op, program)
+    wanted = _wanted(op, program, asked)
     if len(wanted) == 1:
         program = compile(body, _specs(scenes), next(iter(wanted.values())))
     found: dict[str, dict[str, None]] = {name: {} for name in scenes}
@@ -74,7 +79,9 @@ def reads_of(op: Operator, scenes: Mapping[str, OpenScene]) -> dict[str, tuple[s
     return {name: tuple(variables) for name, variables in found.items()}
 
 
-def computed(op: Operator, scenes: Mapping[str, OpenScene], threads: int) -> Computed:
+def computed(
+    op: Operator, scenes: Mapping[str, OpenScene], threads: int, asked: Collection[str] = ()
+) -> Computed:
     """Read what is needed and run the pipeline on it; nothing is written.
 
     Parameters
@@ -83,23 +90,30 @@ def computed(op: Operator, scenes: Mapping[str, OpenScene], threads: int) -> Com
         With or without a sink at its end.
     scenes : mapping of str to OpenScene
     threads : int
-        Of the runner; the result does not depend on it.
+        Of the runner; the result does not depend on it. One where a step's rounding depends on the cut.
+    asked : collection of str
+        Variables that are expected; by default what the sink writes, else what the pipeline made.
     """
     body = _body(op)
-    reads = reads_of(op, scenes)
+    reads = reads_of(op, scenes, asked)
     tiles = {name: scene.read(reads[name]) for name, scene in scenes.items()}
     alone = next(iter(tiles.values())) if input_names(op) == ("",) else None
     with pinned():
         if _opaque(body):
             return _computed_opaque(op, tiles if alone is None else alone)
         program = compile(body, _specs(scenes))
-        wanted = _wanted(op, program)
+        wanted = _wanted(op, program, asked)
         outputs = next(iter(wanted.values())) if len(wanted) == 1 else None
         spec = next(iter(scenes.values())).spec if alone is not None else None
         made = run_detailed(
-            body, tiles if alone is None else alone, outputs=outputs, threads=threads, write=False, spec=spec
+            body,
+            tiles if alone is None else alone,
+            outputs=outputs,
+            threads=1 if is_approximate(body) else threads,
+            write=False,
+            spec=spec,
         )
-    return Computed(made.tiles, wanted)
+    return Computed(made.tiles, wanted, made.statistics)
 
 
 def _computed_opaque(op: Operator, tiles: Any) -> Computed:
@@ -124,6 +138,11 @@ def _body(op: Operator) -> Operator:
     return split(op)[0]
 
 
+def is_approximate(op: Operator) -> bool:
+    """Whether the rounding of some step depends on how the work is cut, as threads do (BLAS, attention)."""
+    return any("approximate" in step.tags for _, step in op.walk())
+
+
 def _opaque(body: Operator) -> bool:
     return any(getattr(step, "opaque", False) for _, step in body.walk())
 
@@ -134,14 +153,15 @@ def _specs(scenes: Mapping[str, OpenScene]) -> TileSpec | dict[str, TileSpec]:
     return {name: scene.spec for name, scene in scenes.items()}
 
 
-def _wanted(op: Operator, program: Program) -> dict[str, tuple[str, ...]]:
-    """Return per output tile what its sink writes, else what the pipeline made."""
+def _wanted(op: Operator, program: Program, asked: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return per output tile what is asked for, else what its sink writes, else what the pipeline made."""
     from geotoolz.batch._sinks import default_sink, split, wanted_by
 
     sink = split(op)[1] or default_sink()
     if len(program.states) == 1:
         present = tuple(program.output.variables)
-        return {next(iter(program.states)): wanted_by(sink, program.created, present)}
+        named = tuple(name for name in present if name in asked)
+        return {next(iter(program.states)): named or wanted_by(sink, program.created, present)}
     found = {}
     for name, state in program.states.items():
         made = tuple(n for n, slot in state.slots.items() if slot not in program.sources)

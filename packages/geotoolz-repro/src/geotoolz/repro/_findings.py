@@ -47,6 +47,9 @@ class Kind(StrEnum):
     OUTPUT_MISSING = "output-missing"
     OUTPUT_SHAPE = "output-shape"
     OUTPUT_PIXELS = "output-pixels"
+    STATISTIC = "statistic"
+    """A step that gathers statistics found other numbers."""
+    STATISTIC_MISSING = "statistic-missing"
     NOT_RUN = "not-run"
 
 
@@ -64,6 +67,8 @@ class Weight(StrEnum):
 class Tier(StrEnum):
     """The verdict."""
 
+    INTACT = "intact"
+    """Nothing was computed; all that could be looked at is what was frozen."""
     BIT_EXACT = "bit-exact"
     WITHIN_TOLERANCE = "within tolerance"
     DIFFERS = "differs"
@@ -118,11 +123,14 @@ class Report:
         What was looked at, in words.
     paths : tuple of str
         Files that a rerun wrote.
+    computed : bool
+        Whether pixels were computed and compared: `Artifact.verify` does not.
     """
 
     findings: tuple[Finding, ...]
     checked: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    computed: bool = True
 
     @property
     def tier(self) -> Tier:
@@ -130,6 +138,8 @@ class Report:
         weights = {finding.weight for finding in self.findings}
         if Weight.DIFFERENCE in weights:
             return Tier.DIFFERS
+        if not self.computed:
+            return Tier.INTACT
         return Tier.WITHIN_TOLERANCE if Weight.TOLERATED in weights else Tier.BIT_EXACT
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from geotoolz.core import GeotoolzError, Operator, ParameterError, load
@@ -20,7 +21,8 @@ from geotoolz.repro._members import Members
 from geotoolz.repro._parts import Part
 from geotoolz.repro._pipeline import frozen_pipeline
 from geotoolz.repro._pixels import data_of, scene_hashes
-from geotoolz.repro._sources import Source, sources_of
+from geotoolz.repro._sources import Source, open_source, sources_of, with_files_read
+from geotoolz.repro._statistics import recorded
 from geotoolz.repro._tar import MANIFEST, SEAL
 from geotoolz.repro._tolerance import Tolerance
 
@@ -46,21 +48,24 @@ def freeze(
     ----------
     pipeline : Operator or path
         The pipeline, or its YAML file.
-    inputs : path, Source, or mapping of str to these
-        Rasters, product folders, STAC items. A graph takes a mapping by its inputs' names.
+    inputs : path, Source, GeoSlice, stack, or mapping of str to these
+        Rasters, product folders, STAC items; several scenes as a `geotoolz.catalog.GeoSlice` or as a stack
+        that was read or opened. A graph takes a mapping by its inputs' names.
         ``{"scene_uri": "s3://…", "scene_sha256": "ab…"}`` tells the hash of what cannot be reached here.
     deps_lock : path, optional
         The lock file of the environment (``uv.lock``, ``poetry.lock``), kept verbatim.
     metadata : mapping, optional
         Author, date, licence, DOI, title, description; anything that JSON has.
     outputs : xarray.Dataset, path, mapping of str to these, or ``()``, optional
-        What the pipeline makes: by default it is run. A tile or a written file saves that; ``()`` records no
-        outputs, and a rerun then has nothing to compare with.
+        What the pipeline makes: by default it is run, and the results of its statistics are recorded, too. A
+        tile or a written file saves that; ``()`` records no outputs, and a rerun then has nothing to compare
+        with.
     embed_below : int or str
-        Inputs of at most so many bytes are embedded, outputs too; ``0`` embeds nothing.
+        An input whose files have together at most so many bytes is embedded, and so is each output of at
+        most so many; ``0`` embeds nothing.
     embed_references : bool
         Whether models, spectra and tables are embedded; arrays in memory always are.
-    tolerance : Tolerance, or mapping of variables to these, optional
+    tolerance : Tolerance, or mapping of variables (and paths of statistics) to these, optional
         What a rerun elsewhere may be apart; by default nothing.
     container : str, optional
         Digest of the container image; by default ``GEOTOOLZ_CONTAINER_DIGEST`` of the environment.
@@ -99,9 +104,15 @@ def freeze(
     made = Members(limit)
     made.parts.update(frozen.parts)
     scenes = _opened(sources, needed=outputs is None)
-    pixels = {name: scene_hashes(scenes[name], reads) for name, reads in _reads(op, scenes, sources).items()}
-    entries = {name: made.input(name, source, pixels.get(name, {})) for name, source in sources.items()}
-    results = made.outputs(_results(op, scenes, outputs, threads))
+    ran = computed(op, scenes, threads) if outputs is None else None
+    results = made.outputs(_results(outputs) if ran is None else data_of(ran.tiles, ran.wanted))
+    reads = reads_of(op, scenes, results) if len(scenes) == len(sources) else {}
+    pixels = {name: scene_hashes(scenes[name], names) for name, names in reads.items()}
+    counted = {name: with_files_read(sources[name], scenes[name], names) for name, names in reads.items()}
+    entries = {
+        name: made.input(name, counted.get(name, source), pixels.get(name, {}), name in scenes)
+        for name, source in sources.items()
+    }
     around = environment(container)
     told = dict(metadata or {})
     made.text(m.CONFIG, frozen.yaml.encode())
@@ -116,6 +127,7 @@ def freeze(
         inputs=entries,
         references=[m.ReferenceEntry(**one) for one in frozen.references],
         outputs=results,
+        statistics=recorded(op, ran.statistics) if ran is not None else {},
         tolerance=_tolerances(tolerance),
         lock=lock,
         members=made.members(),
@@ -126,12 +138,10 @@ def freeze(
 
 def _opened(sources: Mapping[str, Source], needed: bool) -> dict[str, Any]:
     """Open all inputs; where nothing is run, those with a told hash need not be there."""
-    from geotoolz.io import open_scene
-
     found = {}
     for name, source in sources.items():
         try:
-            found[name] = open_scene(source.uri, **source.read)
+            found[name] = open_source(source)
         except GeotoolzError as error:
             if needed or source.sha256 is None:
                 if source.sha256 is not None:
@@ -140,17 +150,8 @@ def _opened(sources: Mapping[str, Source], needed: bool) -> dict[str, Any]:
     return found
 
 
-def _reads(
-    op: Operator, scenes: Mapping[str, Any], sources: Mapping[str, Source]
-) -> dict[str, tuple[str, ...]]:
-    return reads_of(op, scenes) if len(scenes) == len(sources) else {}
-
-
-def _results(op: Operator, scenes: Mapping[str, Any], outputs: Any, threads: int) -> dict[str, xr.DataArray]:
-    """Return the output variables: of a run, or as they were given."""
-    if outputs is None:
-        made = computed(op, scenes, threads)
-        return data_of(made.tiles, made.wanted)
+def _results(outputs: Any) -> dict[str, xr.DataArray]:
+    """Return output variables that somebody gives."""
     if isinstance(outputs, tuple | list) and not outputs:
         return {}
     given = outputs if isinstance(outputs, Mapping) and not isinstance(outputs, xr.Dataset) else {"": outputs}
@@ -162,8 +163,10 @@ def _tile(given: Any) -> xr.Dataset:
     if isinstance(given, xr.Dataset):
         return given
     if isinstance(given, str | os.PathLike):
-        from geotoolz.io import open_tile
+        from geotoolz.io import open_tile, open_zarr
 
+        if Path(given, "zarr.json").is_file():
+            return open_zarr(given)
         return open_tile(given, raw=True)  # as the pipeline made it: packed numbers stay packed
     raise ParameterError(f"outputs holds a {type(given).__name__}", expected="a tile or the path of one")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from geotoolz.core import ReadError
 from geotoolz.repro import _manifest as m
@@ -46,7 +47,7 @@ def load(path: str | os.PathLike[str], *, trusted: bool = False) -> Artifact:
     ...     path = freeze(NDVI(), scene).save(f"{tmp}/ndvi.gtar")
     ...     artifact = load(path)
     ...     print(artifact.pipeline_hash == NDVI().config_hash(), artifact.verify().tier)
-    True bit-exact
+    True intact
     """
     file = Path(path)
     try:
@@ -66,7 +67,12 @@ def load(path: str | os.PathLike[str], *, trusted: bool = False) -> Artifact:
 
 
 def verify(
-    path: str | os.PathLike[str], *, id: str | None = None, offline: bool = False, trusted: bool = False
+    path: str | os.PathLike[str],
+    *,
+    id: str | None = None,
+    offline: bool = False,
+    trusted: bool = False,
+    inputs: Any = None,
 ) -> Report:
     """Load and verify: what cannot even be loaded becomes a finding.
 
@@ -74,7 +80,7 @@ def verify(
     ----------
     path, trusted
         As for `load`.
-    id, offline
+    id, offline, inputs
         As for `Artifact.verify`.
 
     Raises
@@ -85,5 +91,5 @@ def verify(
     try:
         artifact = load(path, trusted=trusted)
     except ArtifactError as error:
-        return Report((error.as_finding(Path(path).name),), ("the archive",))
-    return artifact.verify(id=id, offline=offline)
+        return Report((error.as_finding(Path(path).name),), ("the archive",), computed=False)
+    return artifact.verify(id=id, offline=offline, inputs=inputs)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from geotoolz.repro._errors import ArtifactError
 from geotoolz.repro._findings import Kind
 from geotoolz.repro._json import canonical, parsed
-from geotoolz.repro._sources import refuse_options
+from geotoolz.repro._sources import Source, is_item, refuse_options
 
 FORMAT = "geotoolz-artifact"
 VERSION = 1
@@ -51,13 +51,17 @@ class FileEntry(_Model):
 
 
 class InputEntry(_Model):
-    """An input: address, content, and the pixels that it gave."""
+    """An input: address, content, and the pixels that it gave.
+
+    `several` describes an input of several scenes; `uri` is its title then.
+    """
 
     uri: str
     read: dict[str, Any] = {}
     sha256: Digest
     files: list[FileEntry]
     pixels: dict[str, Digest] = {}
+    several: dict[str, Any] | None = None
 
     @field_validator("read")
     @classmethod
@@ -65,6 +69,13 @@ class InputEntry(_Model):
         """Refuse options that could name code."""
         refuse_options(read)
         return read
+
+    @property
+    def source(self) -> Source:
+        """Where it lay, and how it is read."""
+        known = self.several is not None or is_item(self.uri)
+        named = tuple(one.path for one in self.files) if known else ()
+        return Source(self.uri, read=self.read, several=self.several, named=named)
 
     @property
     def size(self) -> int:
@@ -102,6 +113,13 @@ class OutputEntry(_Model):
     member: str | None = None
 
 
+class StatisticEntry(_Model):
+    """What a step that gathers statistics found, as JSON has it."""
+
+    operator: str
+    value: Any
+
+
 class ToleranceEntry(_Model):
     """A stated tolerance of one variable, or of all (``*``)."""
 
@@ -119,13 +137,17 @@ class Manifest(_Model):
     inputs: dict[str, InputEntry]
     references: list[ReferenceEntry] = []
     outputs: dict[str, OutputEntry] = {}
+    statistics: dict[str, StatisticEntry] = {}
     tolerance: dict[str, ToleranceEntry] = {}
     lock: str | None = None
     members: dict[str, MemberEntry]
 
     def to_bytes(self) -> bytes:
         """Return the canonical JSON; its SHA-256 is the artefact's id."""
-        return canonical(self.model_dump(mode="json", exclude_none=True))
+        held = self.model_dump(mode="json", exclude_none=True)
+        if not self.statistics:
+            del held["statistics"]  # artefacts without any are those that there were before
+        return canonical(held)
 
     @property
     def id(self) -> str:

@@ -42,11 +42,12 @@ class Members:
             for name in sorted(self.parts)
         }
 
-    def input(self, name: str, source: Source, pixels: dict[str, str]) -> m.InputEntry:
-        """Describe an input, and take its files if they are small."""
+    def input(self, name: str, source: Source, pixels: dict[str, str], reached: bool) -> m.InputEntry:
+        """Describe an input, take its files if they are small; a told hash is believed where it must be."""
         told = source.sha256
         remote = not is_local(source.uri)
-        files = (File(source.uri, -1, told),) if remote and told else files_of(source)
+        believed = remote and told is not None and not reached
+        files = (File(source.uri, -1, str(told)),) if believed else files_of(source)
         digest = digest_of(files)
         if told is not None and digest != told:
             raise ReadError(
@@ -72,7 +73,12 @@ class Members:
             for one in files
         ]
         return m.InputEntry(
-            uri=source.uri, read=dict(source.read), sha256=digest, files=listed, pixels=pixels
+            uri=source.uri,
+            read=dict(source.read),
+            sha256=digest,
+            files=listed,
+            pixels=pixels,
+            several=None if source.several is None else dict(source.several),
         )
 
     def outputs(self, found: Mapping[str, xr.DataArray]) -> dict[str, m.OutputEntry]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from geotoolz.core import (
     FrozenArray,
     GeotoolzError,
     Operator,
-    ParameterError,
     UntrustedOperatorError,
     WriteError,
 )
@@ -21,7 +20,9 @@ from geotoolz.repro._errors import ArtifactError
 from geotoolz.repro._execute import computed, input_names, reads_of
 from geotoolz.repro._findings import Finding, Kind, Report, Weight
 from geotoolz.repro._pixels import Array, data_of, scene_hashes
-from geotoolz.repro._sources import Source, place_of
+from geotoolz.repro._relocate import moved_inputs
+from geotoolz.repro._sources import Source, is_local, open_source, place_of
+from geotoolz.repro._statistics import compare_statistics, recorded
 from geotoolz.repro._tolerance import Tolerance, compare
 from geotoolz.repro._verify import check_environment, check_input, check_members, check_pipeline
 
@@ -29,15 +30,18 @@ if TYPE_CHECKING:
     from geotoolz.io import OpenScene
     from geotoolz.repro._artifact import Artifact
 
-_STOPS = frozenset({Kind.MISSING_MEMBER, Kind.TAMPERED, Kind.OVERSIZED})
+_STOPS = frozenset({Kind.MISSING_MEMBER, Kind.TAMPERED, Kind.OVERSIZED, Kind.UNSAFE_MEMBER})
+_PIXELS = frozenset(
+    {Kind.OUTPUT_MISSING, Kind.OUTPUT_SHAPE, Kind.OUTPUT_PIXELS, Kind.STATISTIC, Kind.STATISTIC_MISSING}
+)
 
 
 def rerun_artifact(
     artifact: Artifact, workdir: Path, inputs: Any, reference: Any, tolerance: Any, threads: int
 ) -> Report:
     """Do what `Artifact.rerun` does."""
-    moved = _moved(artifact, inputs)
-    findings = check_members(artifact)
+    moved = moved_inputs(artifact.inputs, inputs)
+    findings = [*artifact.listed, *check_members(artifact)]
     checked = [f"{len(artifact.manifest.members)} members"]
     if any(one.kind in _STOPS for one in findings):
         return _stopped(findings, checked, "the archive is not what its manifest lists")
@@ -57,33 +61,21 @@ def rerun_artifact(
     checked += [f"input {name}" for name in scenes]
     try:
         findings += _input_pixels(artifact, op, scenes)
-        made = computed(op, scenes, threads)
+        made = computed(op, scenes, threads, artifact.outputs)
     except GeotoolzError as error:
         return _stopped([*findings], checked, f"{type(error).__name__}: {error}")
     found = data_of(made.tiles, made.wanted)
     findings += _compared(artifact, found, _reference(reference), tolerance)
     checked += [f"output {name}" for name in artifact.outputs]
+    findings += _statistics(artifact, op, made.statistics, tolerance)
+    checked += [f"statistic {name}" for name in artifact.manifest.statistics]
+    if artifact.outputs and not any(one.kind in _PIXELS for one in findings):
+        findings = _unread_as_notes(findings, scenes, reads_of(op, scenes, artifact.outputs))
     return Report(tuple(findings), tuple(checked), _written(found, workdir / "outputs"))
 
 
 def _stopped(findings: list[Finding], checked: list[str], why: str) -> Report:
     return Report((*findings, Finding(Kind.NOT_RUN, "pipeline", why)), tuple(checked))
-
-
-def _moved(artifact: Artifact, given: Any) -> dict[str, Source]:
-    """Return the inputs that somebody says lie elsewhere now."""
-    if given is None:
-        return {}
-    named = given if isinstance(given, Mapping) else dict.fromkeys(artifact.inputs, given)
-    if not isinstance(given, Mapping) and len(named) != 1:
-        raise ParameterError("inputs is one path", expected=f"a mapping of {', '.join(artifact.inputs)}")
-    made = {
-        str(name): one if isinstance(one, Source) else Source(os.fspath(one)) for name, one in named.items()
-    }
-    unknown = sorted(set(made) - set(artifact.inputs))
-    if unknown:
-        raise ParameterError(f"inputs has {', '.join(unknown)}", expected=", ".join(artifact.inputs))
-    return made
 
 
 def _pipeline(artifact: Artifact, workdir: Path) -> tuple[Operator | None, list[Finding]]:
@@ -107,19 +99,22 @@ def _scenes(
     artifact: Artifact, workdir: Path, moved: Mapping[str, Source]
 ) -> tuple[dict[str, OpenScene], list[Finding]]:
     """Open every input: the artefact's own copy, else where it lay or was moved to."""
-    from geotoolz.io import open_scene
-
     beside = artifact.path.parent if artifact.path is not None else None
-    scenes, findings = {}, []
+    scenes: dict[str, OpenScene] = {}
+    findings: list[Finding] = []
+    several: Mapping[str, Any] | None
     for name, entry in artifact.inputs.items():
         if entry.embedded and name not in moved:
-            uri = str(_unpacked(artifact, name, entry, workdir))
+            uri, several = str(_unpacked(artifact, name, entry, workdir)), None
         else:
-            source = moved.get(name, Source(entry.uri))
-            findings += check_input(name, entry, source, beside, moved=name in moved)
-            uri = str(place_of(source.uri, beside)) if "://" not in source.uri else source.uri
+            source = moved.get(name, entry.source)
+            where = beside if name not in moved else None  # what somebody says now is said from here
+            findings += check_input(name, entry, source, where, moved=name in moved)
+            several = source.several
+            local = several is None and is_local(source.uri)
+            uri = str(place_of(source.uri, where)) if local else source.uri
         try:
-            scenes[name] = open_scene(uri, **entry.read)
+            scenes[name] = open_source(Source(uri, read=entry.read, several=several))
         except GeotoolzError as error:
             if not any(one.subject == name and one.kind is Kind.INPUT_MISSING for one in findings):
                 findings.append(Finding(Kind.INPUT_MISSING, name, str(error)))
@@ -136,7 +131,7 @@ def _unpacked(artifact: Artifact, name: str, entry: m.InputEntry, workdir: Path)
 def _input_pixels(artifact: Artifact, op: Operator, scenes: Mapping[str, OpenScene]) -> list[Finding]:
     """Compare what the readers make of the inputs: equal files can be read differently by another version."""
     findings = []
-    reads = reads_of(op, scenes)
+    reads = reads_of(op, scenes, artifact.outputs)
     for name, entry in artifact.inputs.items():
         now = scene_hashes(scenes[name], reads[name])
         for variable, digest in entry.pixels.items():
@@ -144,6 +139,25 @@ def _input_pixels(artifact: Artifact, op: Operator, scenes: Mapping[str, OpenSce
                 text = f"the pixels of {variable} are read as {now[variable][:12]}…"
                 findings.append(Finding(Kind.INPUT_CHANGED, name, text, f"{digest[:12]}…"))
     return findings
+
+
+def _unread_as_notes(
+    findings: list[Finding], scenes: Mapping[str, OpenScene], reads: Mapping[str, tuple[str, ...]]
+) -> list[Finding]:
+    """Make notes of changed files that the pipeline does not read: the pixels are those that were frozen."""
+    from geotoolz.io import SceneReader
+
+    told = []
+    for one in findings:
+        scene = scenes.get(one.subject)
+        changed = one.facts.get("paths", ())
+        if one.kind is Kind.INPUT_CHANGED and changed and isinstance(scene, SceneReader):
+            read = {PurePosixPath(file).name for file in scene.files_of(reads[one.subject])}
+            if not read & {PurePosixPath(path).name for path in changed}:
+                text = f"{one.found} (the pipeline does not read that)"
+                one = replace(one, found=text, weight=Weight.NOTE)
+        told.append(one)
+    return told
 
 
 def _reference(given: Any) -> xr.Dataset | None:
@@ -168,6 +182,16 @@ def _compared(
         frozen = _frozen_pixels(artifact, name, entry, given)
         findings += compare(name, record, values, frozen, _tolerance(artifact, name, tolerance), entry.nodata)
     return findings
+
+
+def _statistics(artifact: Artifact, op: Operator, found: Mapping[str, Any], tolerance: Any) -> list[Finding]:
+    now = recorded(op, found)
+    pairs = [(name, entry, now.get(name)) for name, entry in artifact.manifest.statistics.items()]
+    return [
+        finding
+        for name, entry, one in pairs
+        for finding in compare_statistics(name, entry, one, _tolerance(artifact, name, tolerance))
+    ]
 
 
 def _frozen_pixels(

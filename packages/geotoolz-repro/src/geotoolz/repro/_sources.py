@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import ParameterError, ReadError
 from geotoolz.repro._json import canonical
 from geotoolz.repro._parts import Part
+from geotoolz.repro._remote import fetch_digest, plain_address
+from geotoolz.repro._several import described, files_named, opened, title
+
+if TYPE_CHECKING:
+    from geotoolz.batch._fingerprint import Stamp
 
 ALONE = "scene"
 READ_OPTIONS = frozenset({"aoi", "bands", "offset", "raw", "resolution"})
@@ -29,6 +34,11 @@ class Source:
         Its content, where somebody has told it; checked as soon as the input can be reached.
     read : mapping
         ``resolution``, ``aoi``, ``bands``, ``raw``, ``offset`` of `geotoolz.open_tile`, as JSON has them.
+    several : mapping, optional
+        Several scenes in words that JSON has: a slice, a stack, a STAC item; `uri` is then their title.
+    named : tuple of str
+        The files that count, where they are known: of `several`, or of a STAC item, which names more
+        files than a pipeline reads. All by default.
 
     Examples
     --------
@@ -39,6 +49,8 @@ class Source:
     uri: str
     sha256: str | None = None
     read: Mapping[str, Any] = field(default_factory=dict)
+    several: Mapping[str, Any] | None = None
+    named: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         refuse_options(self.read)
@@ -85,8 +97,8 @@ def sources_of(given: Any, names: tuple[str, ...]) -> dict[str, Source]:
 
     Parameters
     ----------
-    given : path, Source, or mapping
-        Of names to paths or sources; ``{"scene_uri": …, "scene_sha256": …}`` is one source called ``scene``.
+    given : path, Source, GeoSlice, stack, STAC item, or mapping
+        Of names to these; ``{"scene_uri": …, "scene_sha256": …}`` is one source called ``scene``.
     names : tuple of str
         The pipeline's own names; a single unnamed input may be called anything.
 
@@ -114,6 +126,8 @@ def _spelt_out(given: Any) -> dict[str, Source]:
         return {ALONE: given}
     if isinstance(given, str | os.PathLike):
         return {ALONE: Source(os.fspath(given))}
+    if (told := described(given)) is not None:
+        return {ALONE: Source(title(told), several=told)}
     if not isinstance(given, Mapping):
         raise ParameterError(
             f"inputs is a {type(given).__name__}",
@@ -130,6 +144,8 @@ def _spelt_out(given: Any) -> dict[str, Source]:
             made[name] = value
         elif isinstance(value, str | os.PathLike):
             made[name] = Source(os.fspath(value), sums.get(name))
+        elif (told := described(value)) is not None:
+            made[name] = Source(title(told), several=told)
         else:
             raise ParameterError(
                 f"the input {key!r} is a {type(value).__name__}", expected="a path or a Source"
@@ -147,13 +163,18 @@ def is_local(uri: str) -> bool:
 
 
 def place_of(uri: str, beside: Path | None = None) -> Path:
-    """Return the path of a local URI; a relative one is looked up here, then beside the artefact."""
+    """Return the path of a local URI; a relative one is looked up beside the artefact, then here."""
     from geotoolz.batch._fingerprint import local_path
 
     path = Path(local_path(uri) or uri)
-    if beside is not None and not path.is_absolute() and not path.exists() and (beside / path).exists():
+    if beside is not None and not path.is_absolute() and (beside / path).exists():
         return beside / path
     return path
+
+
+def is_item(uri: str) -> bool:
+    """Tell whether a URI is the file of a STAC item on this machine."""
+    return is_local(uri) and uri.endswith((".json", ".geojson"))
 
 
 def base_of(place: Path) -> Path:
@@ -172,16 +193,59 @@ def files_of(source: Source, beside: Path | None = None) -> tuple[File, ...]:
     return tuple(File(name, part.size, digest) for name, part, digest in _hashed(source, beside))
 
 
-def _hashed(source: Source, beside: Path | None) -> Iterator[tuple[str, Part, str]]:
+def names_of(uri: str, beside: Path | None = None) -> dict[str, Stamp]:
+    """Return the files of a local input by the names that an artefact keeps; nothing is hashed or fetched."""
     from geotoolz.batch import fingerprint
 
+    place = place_of(uri, beside)
+    base = base_of(place)
+    return {
+        stamp.path if stamp.size == -2 else relative(Path(stamp.path), base): stamp
+        for stamp in fingerprint([str(place)])
+    }
+
+
+def with_files_read(source: Source, scene: Any, names: Iterable[str]) -> Source:
+    """Return the source with the files that count when a pipeline reads some variables of it.
+
+    Of a STAC item these are the item, the files on this machine, which have to be there when it is
+    opened, and what is read from elsewhere: an item names much more. Of anything else all files count.
+    """
+    from geotoolz.io import SceneReader
+
+    alone = source.several is not None and source.several["kind"] == "item"
+    if not (alone or (source.several is None and is_item(source.uri))) or not isinstance(scene, SceneReader):
+        return source
+    read = scene.files_of(names)
+    if alone:
+        return replace(source, named=tuple(sorted(read)))
+    wanted = set(map(_plain, read))
+    kept = [
+        name
+        for name, stamp in names_of(source.uri).items()
+        if stamp.size >= 0 or (stamp.size == -2 and _plain(stamp.path) in wanted)
+    ]
+    return replace(source, named=tuple(kept))
+
+
+def _plain(path: str) -> str:
+    """Return an address without its query, or an absolute path."""
+    return plain_address(path).partition("?")[0] if not is_local(path) else str(place_of(path).absolute())
+
+
+def _hashed(source: Source, beside: Path | None) -> Iterator[tuple[str, Part, str]]:
+    if source.several is not None:
+        for name in source.named or files_named(opened(source.several, source.read)):
+            yield _hashed_file(name)
+        return
     if not is_local(source.uri):
         size, digest = fetch_digest(source.uri)
         yield source.uri, Part(size), digest
         return
     place = place_of(source.uri, beside)
-    base = base_of(place)
-    for stamp in fingerprint([str(place)]):
+    for name, stamp in names_of(source.uri, beside).items():
+        if source.named and name not in source.named:
+            continue
         if stamp.size == -2:  # an asset that lies elsewhere
             told = stamp.mark.removeprefix(_MULTIHASH) if stamp.mark.startswith(_MULTIHASH) else ""
             size, digest = (-1, told) if told else fetch_digest(stamp.path)
@@ -190,10 +254,30 @@ def _hashed(source: Source, beside: Path | None) -> Iterator[tuple[str, Part, st
         path = Path(stamp.path)
         if stamp.size == -1:
             if path == place:
-                raise ReadError(f"{path} does not exist", expected="the input of the pipeline")
+                raise ReadError(f"{path.absolute()} does not exist", expected="the input of the pipeline")
             continue  # an asset of the item that is not on this machine: it cannot have been read
         part = Part.of_file(path)
-        yield relative(path, base), part, part.sha256()
+        yield name, part, part.sha256()
+
+
+def _hashed_file(name: str) -> tuple[str, Part, str]:
+    if not is_local(name):
+        size, digest = fetch_digest(name)
+        return name.partition("?")[0], Part(size), digest
+    path = place_of(name)
+    if not path.is_file():
+        raise ReadError(f"{path} does not exist", expected="an input of the pipeline")
+    part = Part.of_file(path)
+    return path.absolute().as_posix(), part, part.sha256()
+
+
+def open_source(source: Source) -> Any:
+    """Open an input for reading."""
+    from geotoolz.io import open_scene
+
+    if source.several is not None:
+        return opened(source.several, source.read)
+    return open_scene(source.uri, **source.read)
 
 
 def relative(path: Path, base: Path) -> str:
@@ -218,37 +302,3 @@ def digest_of(files: tuple[File, ...]) -> str:
         [one.path if one.inside else PurePosixPath(one.path).name, one.size, one.sha256] for one in files
     )
     return hashlib.sha256(canonical(listed)).hexdigest()
-
-
-def fetch_digest(uri: str) -> tuple[int, str]:
-    """Return size and SHA-256 of what a URL answers; the bytes are not kept.
-
-    Raises
-    ------
-    ReadError
-        If it does not answer, or is of a kind that is not read here.
-    """
-    import hashlib
-    import urllib.error
-    import urllib.request
-    from urllib.parse import urlsplit
-
-    scheme = urlsplit(uri).scheme
-    if scheme not in ("http", "https"):
-        raise ReadError(
-            f"{uri} cannot be hashed here",
-            expected="a local path, http or https",
-            fix='say what it holds: Source(uri, sha256="…")',
-        )
-    digest, size = hashlib.sha256(), 0
-    try:
-        with urllib.request.urlopen(uri, timeout=60) as answer:
-            while chunk := answer.read(2**18):
-                digest.update(chunk)
-                size += len(chunk)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise ReadError(f"{uri} answers {error.code} {error.reason}") from error
-    except (OSError, ValueError) as error:
-        raise ReadError(f"{uri} does not answer: {getattr(error, 'reason', error)}") from error
-    return size, digest.hexdigest()

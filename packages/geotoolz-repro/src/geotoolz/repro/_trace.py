@@ -1,11 +1,10 @@
-"""How a file came to be, by what its driver told it; and the artefact of that."""
+"""How a file came to be, and the artefact of that."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from geotoolz.core._load import sandbox_find
 from geotoolz.repro._artifact import Artifact
 from geotoolz.repro._errors import ArtifactError
 from geotoolz.repro._freeze import freeze
-from geotoolz.repro._sources import Source, files_of, is_local
-
-_LEVELS = 4  # folders above a file in which the run's items are looked for
+from geotoolz.repro._relocate import relocated
+from geotoolz.repro._several import files_named, title
+from geotoolz.repro._sources import Source, files_of, is_local, names_of, open_source
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Trace:
     path : Path
         The file.
     told_by : str
-        ``"tags"`` of the file, or ``"item"``: the STAC item of the run.
+        ``"tags"`` of the file; ``"attributes"`` of a Zarr folder; ``"item"``: the STAC item of the run;
+        ``"mosaic"``: what a mosaic says of its parts.
     config_hash : str or None
         Of the pipeline; None where it could not be saved.
     config : dict or None
@@ -44,6 +44,10 @@ class Trace:
         How it was read.
     unsaid : tuple of str
         Parts of how it was read that text cannot say.
+    several : mapping, optional
+        The scenes, where there were several: a slice, a stack, a STAC item in no file.
+    parts : tuple of Path
+        The files that a mosaic is made of; each tells how it came to be itself.
     """
 
     path: Path
@@ -55,6 +59,8 @@ class Trace:
     source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
+    several: Mapping[str, Any] | None = None
+    parts: tuple[Path, ...] = ()
 
     def pipeline(self, *, trusted: bool = False) -> Operator:
         """Return the pipeline; unless it is trusted, of registered operators that touch no files alone.
@@ -66,6 +72,12 @@ class Trace:
         UntrustedOperatorError
             If it needs more trust.
         """
+        if self.parts:
+            raise ArtifactError(
+                f"{self.path} is a mosaic of {len(self.parts)} files",
+                expected="a file that a pipeline wrote",
+                fix="trace and freeze its parts: [trace(part).freeze() for part in trace(file).parts]",
+            )
         if self.config is None:
             raise ArtifactError(
                 f"{self.path} does not tell its pipeline",
@@ -74,12 +86,18 @@ class Trace:
             )
         return from_config(self.config) if trusted else from_config(self.config, find=sandbox_find)
 
+    @property
+    def scenes(self) -> tuple[tuple[str, str], ...]:
+        """Date and name of every scene of a stack; empty for anything else."""
+        dates = self.several.get("dates", ()) if self.several else ()
+        return tuple((str(row.get("datetime", "")), str(row.get("id", ""))) for rows in dates for row in rows)
+
     def freeze(
         self,
         deps_lock: str | os.PathLike[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         *,
-        inputs: str | os.PathLike[str] | None = None,
+        inputs: Any = None,
         trusted: bool = False,
         **options: Any,
     ) -> Artifact:
@@ -90,7 +108,7 @@ class Trace:
         deps_lock, metadata
             As for `geotoolz.repro.freeze`.
         inputs : path, optional
-            Where the source lies now, if not where it lay.
+            Where the source lies now, if not where it lay; of several scenes all that `Artifact.rerun` takes.
         trusted : bool
             Whether the pipeline may name any operator.
         **options
@@ -108,7 +126,11 @@ class Trace:
             If the source is gone, or a file of it has changed since.
         """
         op = self.pipeline(trusted=trusted)
-        uri = os.fspath(inputs) if inputs is not None else self.source
+        uri = self.source if inputs is None else os.fspath(inputs) if _is_path(inputs) else str(inputs)
+        several = self.several
+        if several is not None and inputs is not None:
+            several = relocated(several, inputs)
+            uri = uri if several is None else title(several)
         if not uri or self.unsaid:
             lacks = f"how it was read ({', '.join(self.unsaid)})" if self.unsaid else "what it was read from"
             raise ArtifactError(
@@ -118,7 +140,7 @@ class Trace:
                 if not self.unsaid
                 else "freeze the pipeline itself: repro.freeze(pipeline, inputs)",
             )
-        source = Source(uri, read=dict(self.read))
+        source = Source(uri, read=dict(self.read), several=several)
         self._require_unchanged(source)
         return freeze(op, source, deps_lock, metadata, outputs=self.path, **options)
 
@@ -126,7 +148,10 @@ class Trace:
         """Compare the files that were read with what lies there now."""
         if not is_local(source.uri):
             return
-        now = {(Path(one.path).name, one.sha256) for one in files_of(source)}
+        told = {name for name, _, sha256 in self.inputs if sha256}
+        if not told:
+            return
+        now = {(Path(one.path).name, one.sha256) for one in files_of(_only(source, told))}
         changed = [name for name, _, sha256 in self.inputs if sha256 and (name, sha256) not in now]
         if changed:
             raise ReadError(
@@ -143,132 +168,19 @@ class Trace:
             "config_hash": self.config_hash,
             "pipeline": self.config,
             "source": self.source,
+            **({"several": dict(self.several)} if self.several else {}),
             "read": dict(self.read),
             "inputs": [list(one) for one in self.inputs],
             "software": dict(self.software),
+            **({"parts": list(map(str, self.parts))} if self.parts else {}),
         }
 
 
-def trace(path: str | os.PathLike[str]) -> Trace:
-    """Tell how a file came to be.
-
-    Cloud-optimised GeoTIFF keeps it in its tags, whichever driver wrote it: a pipeline that ends in
-    `WriteCOG`, `geotoolz.io.stream`, a catalog run. The STAC item of a run is understood, too, and is looked
-    for where a file says nothing itself.
-
-    Parameters
-    ----------
-    path : path
-        A raster, or a STAC item.
-
-    Returns
-    -------
-    Trace
-
-    Raises
-    ------
-    ReadError
-        If there is no such file.
-    ArtifactError
-        If nothing tells how it came to be.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from geotoolz.core.testing import write_scene
-    >>> from geotoolz.indices import NDVI
-    >>> from geotoolz.io import stream
-    >>> from geotoolz.repro import trace
-    >>> with tempfile.TemporaryDirectory() as tmp:
-    ...     scene = write_scene({"shape": (32, 32), "bands": ("red", "nir")}, tmp)
-    ...     (path,) = stream(NDVI(), scene, f"{tmp}/ndvi.tif").paths
-    ...     found = trace(path)
-    ...     print(found.config_hash == NDVI().config_hash(), [name for name, *_ in found.inputs])
-    True ['B04.tif', 'B08.tif']
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise ReadError(f"{file} does not exist", expected="a raster or a STAC item")
-    if file.suffix in (".json", ".geojson"):
-        return _of_item(file, file)
-    told = _tag(file)
-    if told is not None:
-        return _of_tag(file, told)
-    for item in _items_near(file):
-        return _of_item(item, file)
-    raise ArtifactError(
-        f"{file} does not tell how it came to be",
-        expected="a GeoTIFF written by a pipeline that ends in WriteCOG, by a stream or by a run",
-        fix="write_tile keeps pixels only: put WriteCOG at the pipeline's end",
-    )
+def _is_path(given: Any) -> bool:
+    return isinstance(given, str | os.PathLike)
 
 
-def _tag(file: Path) -> str | None:
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    from geotoolz.io._tags import PROVENANCE_TAG
-
-    try:
-        with rasterio.open(file) as raster:
-            told: str | None = raster.tags().get(PROVENANCE_TAG)
-    except RasterioError as error:
-        raise ReadError(f"{file} is no raster: {error}", expected="a raster or a STAC item") from error
-    return told
-
-
-def _of_tag(file: Path, text: str) -> Trace:
-    try:
-        told = json.loads(text)
-        inputs = tuple((str(name), int(size), str(sha256)) for name, size, sha256 in told["inputs"])
-        return Trace(
-            file,
-            "tags",
-            told.get("config_hash"),
-            told.get("pipeline"),
-            dict(told["software"]),
-            inputs,
-            str(told.get("source", "")),
-            dict(told.get("read", {})),
-            tuple(told.get("read_unsaid", ())),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{file}: its provenance cannot be read: {error}") from error
-
-
-def _of_item(item: Path, file: Path) -> Trace:
-    """Read what a run's STAC item says of its files."""
-    from geotoolz.batch._fingerprint import local_path
-
-    try:
-        held = json.loads(item.read_bytes())
-        told = held["properties"]
-        links = {link["rel"]: link["href"] for link in held["links"]}
-        expression = told.get("processing:expression", {})
-        config = expression.get("expression") if expression.get("format") == "geotoolz" else None
-        assets = [one["href"] for one in held["assets"].values() if "data" in one.get("roles", ())]
-        source = str(links.get("derived_from", ""))
-        inputs = tuple(
-            (str(n), int(size), str(sha)) for n, size, sha in told.get("geotoolz:input_hashes", ())
-        )
-        made = file if file != item else item.parent / assets[0]
-        read = dict(told.get("geotoolz:read", {}))
-        config_hash, software = str(told["geotoolz:config_hash"]), dict(told["processing:software"])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ArtifactError(
-            f"{item} does not tell how its files came to be", expected="the STAC item of a geotoolz run"
-        ) from error
-    return Trace(made, "item", config_hash, config, software, inputs, local_path(source) or source, read)
-
-
-def _items_near(file: Path) -> Iterator[Path]:
-    """Yield the items of a run that name a file."""
-    for folder in list(file.absolute().parents)[:_LEVELS]:
-        for item in sorted((folder / "items").glob("*.json")):
-            try:
-                assets = json.loads(item.read_bytes())["assets"].values()
-                named = {(item.parent / one["href"]).resolve() for one in assets}
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue  # some other JSON
-            if file.resolve() in named:
-                yield item
+def _only(source: Source, told: Collection[str]) -> Source:
+    """Return the source with the files of some names alone: the others were not read."""
+    names = names_of(source.uri) if source.several is None else files_named(open_source(source))
+    return replace(source, named=tuple(name for name in names if Path(name).name in told) or source.named)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import ConfigError, GeotoolzError, ReadError, UntrustedOperatorError
 from geotoolz.repro import _manifest as m
@@ -14,16 +15,20 @@ from geotoolz.repro._environment import environment, environment_notes
 from geotoolz.repro._errors import ArtifactError
 from geotoolz.repro._findings import Finding, Kind, Report, Weight
 from geotoolz.repro._json import differing
-from geotoolz.repro._sources import File, Source, digest_of, files_of, is_local
+from geotoolz.repro._relocate import moved_inputs
+from geotoolz.repro._sources import File, Source, digest_of, files_of, is_local, place_of
 from geotoolz.repro._tar import MANIFEST, SEAL
 
 if TYPE_CHECKING:
     from geotoolz.repro._artifact import Artifact
 
+_ID_DIGITS = 8  # fewer of an id may be met by chance
 
-def verify_artifact(artifact: Artifact, listed: tuple[Finding, ...], id: str | None, offline: bool) -> Report:
-    """Return what `Artifact.verify` returns; `listed` is what the walk over the archive found."""
-    findings = [*listed, *_identity(artifact, id), *check_members(artifact)]
+
+def verify_artifact(artifact: Artifact, id: str | None, offline: bool, inputs: Any) -> Report:
+    """Return what `Artifact.verify` returns."""
+    moved = moved_inputs(artifact.inputs, inputs)
+    findings = [*artifact.listed, *_identity(artifact, id), *check_members(artifact)]
     checked = ["archive", f"{len(artifact.manifest.members)} members"]
     broken = {one.subject for one in findings if one.weight is Weight.DIFFERENCE}
     if not broken & {m.CONFIG, m.CANONICAL}:
@@ -31,18 +36,22 @@ def verify_artifact(artifact: Artifact, listed: tuple[Finding, ...], id: str | N
         checked.append("pipeline")
     beside = artifact.path.parent if artifact.path is not None else None
     for name, entry in artifact.inputs.items():
-        findings += check_input(name, entry, Source(entry.uri, read=entry.read), beside, offline=offline)
+        source, where = moved.get(name, entry.source), beside if name not in moved else None
+        findings += check_input(name, entry, source, where, offline=offline, moved=name in moved)
         checked.append(f"input {name}")
     for reference in artifact.manifest.references:
         findings += check_reference(reference)
     if m.ENVIRONMENT not in broken:
         findings += check_environment(artifact)
         checked.append("environment")
-    return Report(tuple(findings), tuple(checked))
+    return Report(tuple(findings), tuple(checked), computed=False)
 
 
 def _identity(artifact: Artifact, id: str | None) -> list[Finding]:
-    if id is None or artifact.id == id.removeprefix("sha256:").lower():
+    if id is None:
+        return []
+    told = id.removeprefix("sha256:").lower()
+    if len(told) >= _ID_DIGITS and artifact.id.startswith(told):
         return []
     return [Finding(Kind.IDENTITY, "manifest.json", f"id {artifact.id}", id)]
 
@@ -104,7 +113,7 @@ def check_pipeline(artifact: Artifact) -> list[Finding]:
             op = artifact.pipeline_in(Path(folder), artifact.trusted)
     except UntrustedOperatorError as error:
         fix = f"; {error.fix or 'load it with trusted=True (--trust) if you know who made it'}"
-        return [Finding(Kind.PIPELINE_REFUSED, m.CONFIG, error.found + fix, weight=Weight.NOTE)]
+        return [Finding(Kind.PIPELINE_REFUSED, m.CONFIG, error.found + fix)]
     except ReadError as error:
         return [Finding(Kind.REFERENCE_MISSING, m.CONFIG, str(error))]
     except (ConfigError, GeotoolzError) as error:
@@ -147,33 +156,61 @@ def check_input(
     if offline and not is_local(source.uri):
         return [Finding(Kind.INPUT_UNCHECKED, name, f"{source.uri} was not asked", weight=Weight.NOTE)]
     try:
-        files = files_of(source, beside)
+        files = files_of(_as_frozen(entry, source) if moved else source, beside)
     except ReadError as error:
         if "cannot be hashed here" in error.found:
             return [Finding(Kind.INPUT_UNCHECKED, name, error.found, weight=Weight.NOTE)]
         return [Finding(Kind.INPUT_MISSING, name, f"{error.found}{held}", weight=weight)]
     if digest_of(files) == entry.sha256:
         return []
-    changes = list(_changes(entry, files))
-    digest = f"{source.uri} has sha256 {digest_of(files)}"
-    text = f"{digest}{held}: {'; '.join(changes[:10])}" if changes else f"{digest}{held}"
-    return [Finding(Kind.INPUT_CHANGED, name, text, entry.sha256, weight, {"files": changes})]
+    changes = _changes(entry, files)
+    local = source.several is None and is_local(source.uri)
+    where = place_of(source.uri, beside).absolute() if local else source.uri
+    digest = f"{where} has sha256 {digest_of(files)}"
+    text = f"{digest}{held}: {'; '.join(list(changes.values())[:10])}" if changes else f"{digest}{held}"
+    facts = {"files": list(changes.values()), "paths": list(changes)}
+    return [Finding(Kind.INPUT_CHANGED, name, text, entry.sha256, weight, facts)]
 
 
-def _changes(entry: m.InputEntry, files: tuple[File, ...]) -> list[str]:
-    """Name the files of an input that are other than they were."""
+def _as_frozen(entry: m.InputEntry, source: Source) -> Source:
+    """Let those files count that were frozen, where not all did: an item's, wherever they lie now."""
+    named = entry.source.named
+    if not named or entry.several is not None or not is_local(source.uri):
+        return source
+    files = [File(one.path, one.size, one.sha256) for one in entry.files]
+    return replace(source, named=tuple(f.path if f.inside else PurePosixPath(f.path).name for f in files))
+
+
+def _changes(entry: m.InputEntry, files: tuple[File, ...]) -> dict[str, str]:
+    """Name the files of an input that are other than they were, and what became of each."""
     if len(entry.files) == len(files) == 1:
-        return [f"{files[0].path}: {entry.files[0].size} → {files[0].size} bytes"]
-    old, new = ({one.path: one.sha256 for one in listed} for listed in (entry.files, files))
-    told = []
+        return {files[0].path: f"{files[0].path}: {entry.files[0].size} → {files[0].size} bytes"}
+    elsewhere = not {one.path for one in entry.files} & {one.path for one in files}
+    label = _end if elsewhere else str
+    # a scene that lies elsewhere may have another name there: what has the same content is the same file
+    kept = set(map(_mark, entry.files)) & set(map(_mark, files)) if elsewhere else set()
+    old, new = (
+        {label(one.path): one.sha256 for one in listed if _mark(one) not in kept}
+        for listed in (entry.files, files)
+    )
+    told = {}
     for path in sorted({*old, *new}):
         if path not in new:
-            told.append(f"{path} is missing")
+            told[path] = f"{path} is missing"
         elif path not in old:
-            told.append(f"{path} is new")
+            told[path] = f"{path} is new"
         elif old[path] != new[path]:
-            told.append(f"{path} has other content")
+            told[path] = f"{path} has other content"
     return told
+
+
+def _mark(one: File | m.FileEntry) -> tuple[str, str]:
+    return PurePosixPath(one.path).name, one.sha256
+
+
+def _end(path: str) -> str:
+    """Return what a file of a scene is called wherever the scene lies."""
+    return "/".join(PurePosixPath(path).parts[-2:])
 
 
 def check_reference(entry: m.ReferenceEntry) -> list[Finding]:

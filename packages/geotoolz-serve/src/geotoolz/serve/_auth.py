@@ -20,6 +20,9 @@ Hook: TypeAlias = Callable[[Mapping[str, str], str], "Awaitable[str | None] | st
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Answered without a key: probes have none."""
 
+# a line each: of several in one line Chromium sees the first alone, and never asks for the password
+_SCHEMES = ("Bearer", 'Basic realm="geotoolz", charset="UTF-8"')
+
 
 class Auth:
     """Tells who sent a request.
@@ -65,8 +68,8 @@ class Auth:
                 "this server needs a key",
                 status=401,
                 code="unauthorized",
-                fix="send Authorization: Bearer KEY, or X-API-Key: KEY",
-                headers={"WWW-Authenticate": 'Bearer, Basic realm="geotoolz", charset="UTF-8"'},
+                fix="send Authorization: Bearer KEY, X-API-Key: KEY, or the key as password of HTTP Basic",
+                headers={"WWW-Authenticate": _SCHEMES},
             )
         return str(name)
 

@@ -16,6 +16,7 @@ from geotoolz.serve._settings import ServeSettings
 Model = TypeVar("Model", bound=BaseModel)
 PART = 1 << 20
 """Bytes that are held of a file, and of a form's other fields."""
+_FIELDS = ("file", "options")
 
 
 async def json_body(request: Request) -> Any:
@@ -46,6 +47,21 @@ def checked(model: type[Model], value: Any) -> Model:
         found = error.errors(include_url=False, include_input=False)
         clauses = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}"[:300] for one in found[:10]]
         raise Problem("; ".join(clauses), status=422, code="invalid") from error
+
+
+def refuse_others(request: Request, form: FormData | None = None) -> None:
+    """Refuse query parameters and form fields that nobody reads: what they ask for would not be done.
+
+    Raises
+    ------
+    Problem
+        422, naming them.
+    """
+    others = [*request.query_params, *(name for name in form or () if name not in _FIELDS)]
+    if others:
+        place = "the JSON in the form's field options" if form is not None else "the JSON body"
+        names = ", ".join(dict.fromkeys(name[:64] for name in others[:10]))
+        raise Problem(f"{names}: not read here", status=422, code="invalid", fix=f"write it into {place}")
 
 
 def file_of(form: FormData) -> UploadFile:

@@ -32,9 +32,19 @@ class DrainingServer(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Remember the loop that the pause is counted in."""
+        """Remember the loop that the pause is counted in, and say where the server is."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self.started:
+            self._say_where()
+
+    def _say_where(self) -> None:
+        from geotoolz._cli._console import say
+
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+        page = "workbench/" if self._state.settings.workbench else "layers"
+        say(f"http://{host}:{port}/{page}, until Ctrl-C")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal."""

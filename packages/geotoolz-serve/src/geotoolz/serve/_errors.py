@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -55,8 +55,8 @@ class Problem(GeotoolzError, RuntimeError):  # noqa: N818 - RFC 9457 calls it so
         A word for programs: ``unknown_pipeline``.
     expected, fix : str
         As in all errors of geotoolz.
-    headers : mapping, optional
-        Further headers of the answer.
+    headers : mapping of str to str or sequence of str, optional
+        Further headers of the answer; a sequence gives one line per value.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Problem(GeotoolzError, RuntimeError):  # noqa: N818 - RFC 9457 calls it so
         code: str = "bad_request",
         expected: str = "",
         fix: str = "",
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
     ) -> None:
         super().__init__(found, expected=expected, fix=fix)
         self.status = status
@@ -88,8 +88,11 @@ def problem_answer(problem: Problem, request_id: str = "") -> JSONResponse:
         "fix": problem.fix,
         "request_id": request_id,
     }
-    headers = {**problem.headers, "Cache-Control": "no-store"}
-    return JSONResponse({"error": body}, status_code=problem.status, headers=headers)
+    answer = JSONResponse({"error": body}, status_code=problem.status, headers={"Cache-Control": "no-store"})
+    for name, value in problem.headers.items():
+        for line in [value] if isinstance(value, str) else value:
+            answer.headers.append(name, line)
+    return answer
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

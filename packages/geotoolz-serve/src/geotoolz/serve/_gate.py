@@ -82,8 +82,7 @@ class Gate:
             self._check_host(headers)
             limit = self._body_limit(scope["path"])
             _check_length(headers, limit)
-            address = scope["client"][0] if scope.get("client") else "unknown"
-            scope["geotoolz.client"] = await self.auth.client(headers, _path(scope), address)
+            scope["geotoolz.client"] = await self.auth.client(headers, _path(scope), _address(scope))
             await self.app(scope, _bounded(receive, limit), answer)
         except GeotoolzError as error:  # of the checks here; those of the routes have been answered
             if answer.status:
@@ -114,7 +113,7 @@ class Gate:
         if ACCESS.isEnabledFor(logging.INFO):
             extra = {
                 "request_id": scope["geotoolz.request_id"],
-                "client": scope.get("geotoolz.client", "refused"),
+                "client": scope.get("geotoolz.client") or _address(scope),
                 "method": scope["method"],
                 "path": scope["path"],
                 "route": route,
@@ -152,6 +151,10 @@ class _Answer:
 def client_of(scope: Mapping[str, Any]) -> str:
     """Return the name under which the sender of a request is counted."""
     return str(scope.get("geotoolz.client", "unknown"))
+
+
+def _address(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else "unknown"
 
 
 def _path(scope: Scope) -> str:

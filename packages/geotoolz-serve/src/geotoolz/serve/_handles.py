@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import ReadError
-from geotoolz.io._gdal import gdal_options, is_remote, stamp_of
-from geotoolz.io._quiet import quiet
+from geotoolz.io._gdal import gdal_options, is_remote, open_raster, stamp_of
+from geotoolz.io._gdal_session import session_for
 from geotoolz.io._sign import redacted, signed
 
 if TYPE_CHECKING:
@@ -65,12 +65,11 @@ class Handles:
             If it cannot be read, or is another file than it was.
         """
         from rasterio._err import CPLE_BaseError
-        from rasterio.env import Env
         from rasterio.errors import RasterioError
 
         for last in (False, True):
             try:
-                with Env(**gdal_options(file.path)) if is_remote(file.path) else nullcontext():
+                with _environment(file.path):
                     return read(self._handle(file))
             except (RasterioError, CPLE_BaseError) as error:
                 self._drop(file)  # a signature that ran out, a connection that was closed
@@ -103,14 +102,20 @@ class Handles:
             handle.close()
 
 
+def _environment(path: str) -> AbstractContextManager[Any]:
+    """Return what GDAL is told of an address; a file of this machine needs nothing."""
+    from rasterio.env import Env
+
+    return Env(session_for(path), **gdal_options(path)) if is_remote(path) else nullcontext()
+
+
 def _open(file: RasterFile) -> Any:
-    import rasterio
     from rasterio.env import Env
 
     path = signed(file.path, file.sign) if file.sign is not None and is_remote(file.path) else file.path
     options = {} if file.level is None else {"OVERVIEW_LEVEL": file.level}
-    with Env(**gdal_options(file.path)), quiet:
-        return rasterio.open(path, **options)
+    with Env(session_for(file.path), **gdal_options(file.path)):
+        return open_raster(path, **options)
 
 
 @dataclass(frozen=True)

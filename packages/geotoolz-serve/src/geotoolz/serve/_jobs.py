@@ -187,6 +187,18 @@ class Jobs:
             raise Problem("there is no such job", status=404, code="unknown_job")
         return job
 
+    def cancel(self, job: Job) -> None:
+        """Stop a job that has not ended: whoever asks for it is told so; let go of one that has."""
+        with self._lock:
+            running = job.finished is None
+            if running:
+                job.stop.set()
+        if not running:
+            self.remove(job)
+        elif job.future is None or job.future.cancel():
+            self._ended(job, "cancelled")
+            shutil.rmtree(job.folder, ignore_errors=True)
+
     def remove(self, job: Job) -> None:
         """Stop a job if it has not ended, and let go of its result."""
         job.stop.set()
@@ -233,6 +245,7 @@ class Jobs:
         with self._lock:
             if job.finished is not None:
                 return
+            state = "cancelled" if job.stop.is_set() else state  # its files are on their way out
             job.state, job.finished = state, time.time()
         self._metrics.count("geotoolz_jobs_total", {"pipeline": job.pipeline, "state": state})
 

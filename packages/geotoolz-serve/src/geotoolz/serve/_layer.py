@@ -13,9 +13,20 @@ from geotoolz.io._gdal import stamp_of
 from geotoolz.serve._blocks import BlockCache, shared_cache
 from geotoolz.serve._errors import Problem
 from geotoolz.serve._mosaic import Mosaic
-from geotoolz.serve._render_grid import EDGE, MAX_ZOOM, WEB, Target, tile_bounds, tile_extent
+from geotoolz.serve._render_grid import (
+    EDGE,
+    MAX_ZOOM,
+    TILE,
+    WEB,
+    Target,
+    longest_step,
+    tile_bounds,
+    tile_extent,
+)
 from geotoolz.serve._render_scene import Scene
 from geotoolz.serve._render_style import Style, Warped
+from geotoolz.viz import Colormap
+from geotoolz.viz._picture import look_of
 
 if TYPE_CHECKING:
     from geotoolz.serve._registry import Served
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 Bounds = tuple[float, float, float, float]
 _BEYOND = 2  # zoom levels beyond the source's own that are shown by default
 _HASHED = 32
+_NEARLY = 1e-3  # pixels
 
 
 class Layer:
@@ -113,6 +125,16 @@ class Layer:
         return self.scene.style
 
     @property
+    def colormap(self) -> str | tuple[str, ...] | None:
+        """The colour map of one variable; None for classes and pictures of several."""
+        if self.style.kind != "ramp":
+            return None
+        paint = self.scene.paint
+        if isinstance(paint, Colormap):
+            return paint.cmap
+        return self.settings.colormap or look_of(self.output.variables[self.style.bands[0]])[0]
+
+    @property
     def output(self) -> TileSpec:
         """The tile that comes out of the pipeline."""
         return self.content.output
@@ -153,6 +175,12 @@ class Layer:
 
         parse_interval(time)
 
+    def nothing_here(self, what: str, time: str | None) -> Problem:
+        """Return what is told of a place where the layer shows nothing of what was looked for."""
+        when = self.settings.time if time is None else time
+        at = f" at this time ({when})" if when is not None else ""
+        return Problem(f"there is no {what}{at}", status=404, code="outside")
+
     # ---- drawing -------------------------------------------------------------------------------------------
 
     def has_tile(self, z: int, x: int, y: int) -> bool:
@@ -180,6 +208,27 @@ class Layer:
         affine = Affine((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
         return Target(GeoBox((height, width), affine, crs), Extent(0, height, 0, width))
 
+    def native_target(self, bounds: Bounds, crs: str, most: int) -> Target:
+        """Return a grid over an area at the layer's own resolution, at most `most` pixels a side.
+
+        In the layer's own reference system these are its own pixels: all that the area touches. In others
+        pixels are no larger than its own, so that none is left out.
+        """
+        from odc.geo.crs import CRS
+
+        own = self.output.require_geobox("a map layer")
+        affine = own.affine
+        if own.crs == CRS(crs) and affine.b == affine.d == 0 and affine.a > 0 > affine.e:
+            west, south, east, north = bounds
+            x0, x1 = _touched((west - affine.c) / affine.a, (east - affine.c) / affine.a)
+            y0, y1 = _touched((north - affine.f) / affine.e, (south - affine.f) / affine.e)
+            if max(x1 - x0, y1 - y0) <= most:
+                return Target(own, Extent(y0, y1, x0, x1))
+            return self.bbox_target(bounds, crs, most)
+        tried = self.bbox_target(bounds, crs, TILE)
+        size = math.ceil(TILE * longest_step(own, tried.grid) - _NEARLY)
+        return self.bbox_target(bounds, crs, min(max(size, 1), most))
+
     def preview_target(self, size: int) -> Target:
         """Return a web-mercator grid over the whole layer, `size` pixels along its longer side."""
         return self.bbox_target(self.web_bounds(), WEB, size)
@@ -205,6 +254,12 @@ class Layer:
             yield from self.content.scenes(bounds, time)
         else:
             yield self.content
+
+
+def _touched(low: float, high: float) -> tuple[int, int]:
+    """Return the pixels that an interval touches; bounds given in metres hit edges up to rounding alone."""
+    first, last = math.floor(low + _NEARLY), math.ceil(high - _NEARLY)
+    return first, max(last, first + 1)
 
 
 def _stamp(path: str) -> Any:

@@ -2,18 +2,22 @@
 
 # no annotations from __future__: LitServe compares those of the methods with classes
 
+import json
+import logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 
 from geotoolz.core import GeotoolzError, MissingDependencyError
-from geotoolz.serve._bodies import checked
+from geotoolz.serve._auth import Auth
+from geotoolz.serve._bodies import checked, json_body
 from geotoolz.serve._errors import Problem, as_problem, problem_answer
 from geotoolz.serve._jobs import Job
 from geotoolz.serve._process_api import ProcessBody
@@ -24,11 +28,17 @@ from geotoolz.serve._sources import ReadBody, check_source, open_body
 
 try:
     import litserve
+    from litserve.server import LIT_SERVER_API_KEY, api_key_auth
 except ModuleNotFoundError as error:
     raise MissingDependencyError(
         "geotoolz.serve.PipelineAPI needs litserve, which is not installed",
         fix="pip install 'geotoolz-serve[litserve]'",
     ) from error
+
+
+_OPEN = frozenset({"/health"})
+"""Answered without a key, as the probes of the HTTP API are."""
+_log = logging.getLogger("geotoolz.serve")
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,17 @@ class Encoded:
     headers: Mapping[str, str]
 
 
+def _refused(problem: Problem, headers: dict[str, str] | None = None) -> HTTPException:
+    body = json.loads(bytes(problem_answer(problem, uuid.uuid4().hex).body))
+    return HTTPException(problem.status, body["error"], headers)
+
+
 class PipelineAPI(litserve.LitAPI):  # type: ignore[misc]
     """Serves one pipeline of the settings with LitServe.
 
     A request is the JSON of ``POST /process/{name}``; so are the answers, with ``X-Config-Hash``. The limits
-    of the settings hold. What goes wrong with one request of a batch is told to that client only.
+    of the settings hold, and so do ``api_keys`` and ``auth_hook``: without a key ``/health`` alone is
+    answered. What goes wrong with one request of a batch is told to that client only.
 
     Parameters
     ----------
@@ -67,7 +83,11 @@ class PipelineAPI(litserve.LitAPI):  # type: ignore[misc]
     --------
     >>> import litserve  # doctest: +SKIP
     >>> api = PipelineAPI("serve.yaml", "methane", max_batch_size=4)  # doctest: +SKIP
-    >>> litserve.LitServer(api, accelerator="cpu").run(port=8001)  # doctest: +SKIP
+    >>> if __name__ == "__main__":  # doctest: +SKIP
+    ...     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
+    ...     server.run(host="127.0.0.1", port=8001, num_api_servers=1, generate_client_file=False)
+
+    The last lines belong under ``__main__``: LitServe's workers import the file again.
     """
 
     def __init__(
@@ -86,7 +106,30 @@ class PipelineAPI(litserve.LitAPI):  # type: ignore[misc]
                 code="unknown_pipeline",
                 expected=f"one of: {', '.join(names) or 'none'}",
             )
+        self._auth = Auth(self.settings)
         super().__init__(**{"api_path": f"/process/{self.pipeline}", **options})
+
+    async def authorize(self, request: Request) -> None:
+        """Let a request in, or not; LitServe asks this first, before the request gets into a batch.
+
+        Raises
+        ------
+        HTTPException
+            401 without a key, 422 for a body that is no JSON.
+        """
+        path = request.url.path
+        if self._auth.required and path not in _OPEN:
+            try:
+                await self._auth.client(request.headers, path, "")
+            except Problem as problem:
+                raise _refused(problem, {"WWW-Authenticate": "Bearer"}) from None
+        elif not self._auth.required and LIT_SERVER_API_KEY:  # what LitServe itself would ask for
+            api_key_auth(request.headers.get("x-api-key", ""))
+        if request.method == "POST":
+            try:
+                await json_body(request)
+            except Problem as problem:
+                raise _refused(problem) from None
 
     def setup(self, device: Any) -> None:
         """Load the pipeline, once per worker."""
@@ -116,12 +159,21 @@ class PipelineAPI(litserve.LitAPI):  # type: ignore[misc]
     def encode_response(self, output: Encoded | Problem) -> Response:
         """Return bytes with the pipeline's hash, or the problem in the form of the HTTP API."""
         if isinstance(output, Problem):
-            return problem_answer(output)
+            number = uuid.uuid4().hex
+            _log.warning("refused: %s", output, extra={"request_id": number})
+            return problem_answer(output, number)
         return Response(output.body, media_type=output.media_type, headers=dict(output.headers))
 
     def _one(self, body: ProcessBody | Problem) -> Encoded | Problem:
         if isinstance(body, Problem):
             return body
+        try:
+            return self._run(body)
+        except GeotoolzError as error:
+            return as_problem(error)
+
+    def _run(self, body: ProcessBody) -> Encoded:
+        """Run the pipeline."""
         folder = Path(tempfile.mkdtemp(prefix="geotoolz-litserve-"))
         served = self.served
         job = Job("litserve", "litserve", served.name, served.config_hash, folder)
@@ -132,7 +184,5 @@ class PipelineAPI(litserve.LitAPI):  # type: ignore[misc]
             opening = open_body(self.settings, self.registry, body.source, read, folder)
             answer = process(self.settings, order, opening, job)
             return Encoded(answer.path.read_bytes(), answer.media_type, answer.headers)
-        except GeotoolzError as error:
-            return as_problem(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

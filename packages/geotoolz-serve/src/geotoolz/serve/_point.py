@@ -8,7 +8,6 @@ from typing import Any
 
 from geotoolz.core import Extent, GeotoolzError, Operator, Sequential, TileSpec, VarSpec, compile
 from geotoolz.core._execute import Job, run_window
-from geotoolz.serve._errors import Problem
 from geotoolz.serve._layer import Layer
 from geotoolz.serve._render_grid import place_of
 from geotoolz.serve._render_levels import Level, levels_of
@@ -52,7 +51,7 @@ def point(layer: Layer, lon: float, lat: float, time: str | None = None) -> dict
             found = here
             break
     if found is None:
-        raise Problem("there is no pixel at this place", status=404, code="outside")
+        raise layer.nothing_here("pixel at this place", time)
     return {"layer": layer.name, "lon": lon, "lat": lat, "config_hash": layer.config_hash, **found}
 
 

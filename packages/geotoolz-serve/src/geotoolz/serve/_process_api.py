@@ -13,7 +13,16 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 
-from geotoolz.serve._bodies import PART, checked, file_of, form_options, json_body, save_upload, schema_of
+from geotoolz.serve._bodies import (
+    PART,
+    checked,
+    file_of,
+    form_options,
+    json_body,
+    refuse_others,
+    save_upload,
+    schema_of,
+)
 from geotoolz.serve._errors import ErrorBody, Problem, responses
 from geotoolz.serve._gate import client_of
 from geotoolz.serve._jobs import Answer, Job, Jobs, JobState
@@ -223,9 +232,9 @@ def _failed(problem: Problem) -> Problem:
 
 @process_router.delete("/jobs/{job_id}", status_code=204, responses=responses(401, 404))
 async def delete_job(job_id: str, request: Request) -> Response:
-    """Cancel a job, or let go of its result."""
+    """Cancel a job, whose state says so then; let go of the result of one that has ended."""
     state = state_of(request)
-    state.jobs.remove(state.jobs.get(job_id, client_of(request.scope)))
+    state.jobs.cancel(state.jobs.get(job_id, client_of(request.scope)))
     return Response(status_code=204)
 
 
@@ -234,12 +243,14 @@ async def _parsed(request: Request) -> AsyncIterator[_Request]:
     """Read a body of JSON or a form with a file."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
+        refuse_others(request)
         body = checked(ProcessBody, await json_body(request))
         yield _Request(body.source, None, body)
     elif kind == "multipart/form-data":
         if not state_of(request).settings.uploads:
             raise Problem("this server takes no files", status=403, code="forbidden")
         async with request.form(max_files=1, max_fields=8, max_part_size=PART) as form:
+            refuse_others(request, form)
             yield _Request(None, file_of(form), checked(OutputBody, form_options(form)))
     else:
         raise Problem(
@@ -247,4 +258,5 @@ async def _parsed(request: Request) -> AsyncIterator[_Request]:
             status=415,
             code="unsupported_media_type",
             expected="application/json or multipart/form-data",
+            fix="curl: -H 'content-type: application/json' with JSON, -F file=@FILE for a file",
         )

@@ -227,15 +227,29 @@ def tile_bounds(z: int, x: int, y: int) -> tuple[float, float, float, float]:
 
 def source_scale(source: GeoBox, target: GeoBox) -> float:
     """Return how many source pixels a target pixel spans, at the centre of the target (or of the source)."""
+    rows, cols = _at_centre(source, target)
+    area = (rows[1, 0] - rows[0, 0]) * (cols[0, 1] - cols[0, 0])
+    area -= (rows[0, 1] - rows[0, 0]) * (cols[1, 0] - cols[0, 0])
+    return math.sqrt(abs(float(area)))
+
+
+def longest_step(source: GeoBox, target: GeoBox) -> float:
+    """Return how many source pixels lie between target pixels, along the axis with more of them."""
+    rows, cols = _at_centre(source, target)
+    down = math.hypot(rows[1, 0] - rows[0, 0], cols[1, 0] - cols[0, 0])
+    across = math.hypot(rows[0, 1] - rows[0, 0], cols[0, 1] - cols[0, 0])
+    return max(down, across)
+
+
+def _at_centre(source: GeoBox, target: GeoBox) -> tuple[Any, Any]:
+    """Return where a target pixel and its neighbours to the right and below lie in the source."""
     height, width = map(int, target.shape)
     rows, cols = _around(Positions(source, target), height / 2, width / 2)
     if not np.isfinite(rows).all():
         back, forth = Positions(target, source), Positions(source, target)
         found = back.exact(np.array([source.shape[0] / 2]), np.array([source.shape[1] / 2]))
         rows, cols = _around(forth, float(found[0][0, 0]), float(found[1][0, 0]))
-    area = (rows[1, 0] - rows[0, 0]) * (cols[0, 1] - cols[0, 0])
-    area -= (rows[0, 1] - rows[0, 0]) * (cols[1, 0] - cols[0, 0])
-    return math.sqrt(abs(float(area)))
+    return rows, cols
 
 
 def _around(positions: Positions, v: float, u: float) -> tuple[Any, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import Extent, TileSpec
+from geotoolz.io import SceneReader
 from geotoolz.io._gdal import stamp_of
 from geotoolz.io._lattice import Target as Lattice
-from geotoolz.io._reader import SceneReader
 from geotoolz.io._variables import Band, band_values
 from geotoolz.serve._blocks import Array, BlockCache, CachedSource
 from geotoolz.serve._handles import RasterFile

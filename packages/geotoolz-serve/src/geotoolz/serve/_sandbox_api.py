@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geotoolz.serve._bodies import PART, checked, file_of, form_options, json_body, save_upload, schema_of
+from geotoolz.serve._bodies import (
+    PART,
+    checked,
+    file_of,
+    form_options,
+    json_body,
+    refuse_others,
+    save_upload,
+    schema_of,
+)
 from geotoolz.serve._errors import Problem, responses
 from geotoolz.serve._gate import client_of
 from geotoolz.serve._process_api import Bands
@@ -59,7 +68,10 @@ class RunBody(PipelineText):
     size: Side | tuple[Side, Side] = Field(512, description="Columns and rows of a PNG, or its longer side.")
     time: Annotated[str, Field(max_length=64)] | None = None
     bands: Bands | None = None
-    rescale: tuple[Finite, Finite] | None = None
+    rescale: tuple[Finite, Finite] | None = Field(
+        None,
+        description="Values of the first and the last colour; by default percentiles 2 and 98 of the view.",
+    )
     colormap: Annotated[str, Field(max_length=64)] | None = None
     format: Literal["png", "json", "cog", "npz"] = "png"
 
@@ -119,14 +131,20 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@sandbox_router.post("/sandbox/check", responses=responses(400, 401, 413, 422, 429, 503))
-async def check_text(body: PipelineText, request: Request) -> CheckAnswer:
-    """Tell whether the sandbox would run a pipeline; nothing is run."""
+@sandbox_router.post("/sandbox/check", responses=responses(400, 401, 403, 404, 413, 422, 429, 503))
+async def check_text(body: RunBody, request: Request) -> CheckAnswer:
+    """Tell whether the sandbox would run a pipeline, on the bands of a layer if one is named; nothing is run.
+
+    The body is that of ``/sandbox/run``.
+    """
     state = _admitted(request)
+    if body.source is not None:
+        check_source(state.settings, state.registry, body.source)
+    order: dict[str, Any] = {"do": "check", "yaml": body.yaml, "bands": body.bands}
+    if body.layer is not None:
+        order["spec"] = state.registry.layer(body.layer).scene.spec
     async with state.sandbox.leased() as lease:
-        facts, _ = await lease.ask(
-            {"do": "check", "yaml": body.yaml, "max_steps": state.settings.sandbox.max_steps}
-        )
+        facts, _ = await lease.ask({**order, "max_steps": state.settings.sandbox.max_steps})
     return CheckAnswer(ok=True, config_hash=facts["config_hash"], steps=facts["steps"])
 
 
@@ -157,6 +175,7 @@ def _admitted(request: Request) -> State:
 async def _parsed(request: Request, state: State, folder: Path) -> tuple[RunBody, Path | None]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
+        refuse_others(request)
         body = checked(RunBody, await json_body(request))
         if body.layer is None and body.source is None:
             raise Problem(
@@ -166,9 +185,16 @@ async def _parsed(request: Request, state: State, folder: Path) -> tuple[RunBody
             check_source(state.settings, state.registry, body.source)
         return body, None
     if kind != "multipart/form-data" or not state.settings.uploads:
-        raise Problem("the body cannot be read", status=415, code="unsupported_media_type")
+        raise Problem(
+            "the body cannot be read",
+            status=415,
+            code="unsupported_media_type",
+            expected="application/json, or multipart/form-data where files are taken",
+            fix="curl: -H 'content-type: application/json'",
+        )
     path = folder / "upload.tif"
     async with request.form(max_files=1, max_fields=8, max_part_size=PART) as form:
+        refuse_others(request, form)
         body = checked(RunBody, form_options(form))
         await save_upload(file_of(form), path, state.settings)
     if body.layer is not None or body.source is not None:
@@ -196,12 +222,17 @@ async def _run(state: State, body: RunBody, upload: Path | None, folder: Path) -
         "format": body.format,
         "view": view,
         "spec": part.spec,
+        "window": tuple(part.extent),
+        "bounds": body.bbox,
     }
     async with state.sandbox.leased() as lease:
         facts, _ = await lease.ask({**order, "do": "plan"})
-        tile = await asyncio.to_thread(part.read, facts["inputs"])
-        facts, data = await lease.ask({**order, "do": "run", "tile": tile})
+        read = part.allowed(facts["read"], limits.max_pixels)
+        tile = await asyncio.to_thread(part.read, facts["inputs"], read)
+        facts, data = await lease.ask({**order, "do": "run", "tile": tile, "read": tuple(read)})
     headers = {HASH_HEADER: str(facts["config_hash"]), "Cache-Control": "no-store"}
+    if "rescale" in facts:  # values of the first and the last colour
+        headers["X-Rescale"] = ",".join(map(repr, facts["rescale"]))
     if body.bbox is not None:
         headers["X-Bounds"] = ",".join(f"{v:.8g}" for v in body.bbox)
     result = Result(data, _MEDIA[body.format], headers)
@@ -220,7 +251,7 @@ def _part(state: State, body: RunBody, upload: Path | None, folder: Path) -> tup
         layer.check_time(body.time)
         scene = next(layer.scenes_at(body.bbox or layer.bounds, body.time), None)
         if scene is None:
-            raise Problem("there is no scene in this area", status=404, code="outside")
+            raise layer.nothing_here("scene in this area", body.time)
         reader: Any = scene._reader
     else:
         read = ReadBody(aoi=None, resolution=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,27 +13,29 @@ import numpy as np
 
 from geotoolz.core import (
     ConfigError,
+    Extent,
     Operator,
     ParameterError,
     Program,
     Sequential,
     TileSpec,
     compile,
+    is_flags,
     load_sandboxed,
-    run_detailed,
 )
 from geotoolz.core._registry import load_entry_points
-from geotoolz.serve._errors import Problem
 from geotoolz.serve._outputs import picture, plain
+from geotoolz.serve._sandbox_view import view_on
 from geotoolz.serve._statistics_api import _numbers as numbers_of
+from geotoolz.viz import ColorBar, colormap_table
 from geotoolz.viz._checks import is_picture
+from geotoolz.viz._picture import View, _percentiles, choose, look_of, plane_of
 
 if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-_GROWTH = 4  # a result may have so many times the pixels that a tile may have
-_MOST_VALUES = 64  # planes of the largest tile that may be made
+_BESIDE = 2  # pixels
 
 
 def warm_up() -> None:
@@ -52,8 +53,8 @@ def answer_to(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     Parameters
     ----------
     request : mapping
-        ``do``: ``check`` (text), ``plan`` (text and a TileSpec: which bands are needed), ``run`` (text and
-        a tile).
+        ``do``: ``check`` (text, and a TileSpec if it is checked against bands), ``plan`` (text, and what is
+        looked at of which TileSpec: which bands and pixels are needed), ``run`` (text and a tile of those).
 
     Returns
     -------
@@ -65,41 +66,24 @@ def answer_to(request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     op = load_sandboxed(request["yaml"], max_steps=request["max_steps"])
     facts: dict[str, Any] = {"config_hash": str(op.config_hash()), "steps": _steps(op)}
     if request["do"] == "check":
+        if "spec" in request:
+            _chosen(compile(op, request["spec"]), request.get("bands"))
         return facts, b""
     spec = request["spec"]
-    program = compile(op, spec)
-    _check_size(program, request["max_pixels"])
-    names = _chosen(program, request.get("bands"))
-    facts["inputs"] = list(compile(op, spec, names).inputs)
+    names = _chosen(compile(op, spec), request.get("bands"))
+    # a picture is resampled, for which it needs the pixels beside it
+    margin = _BESIDE if request["view"] is not None and request["format"] == "png" else 0
+    view = view_on(op, spec, names, Extent(*request["window"]), request["bounds"], margin)
+    facts["inputs"] = list(view.program.inputs)
     if request["do"] == "plan":
-        return facts, b""
-    result = run_detailed(op, request["tile"], outputs=names, threads=1, write=False, spec=spec)
-    tile = result.tiles[""]
-    facts |= {"shape": list(program.output.shape), "variables": list(names)}
-    return facts, _encoded(request, tile, names, result.statistics, facts)
+        return {**facts, "read": list(view.needed(request["max_pixels"]))}, b""
+    tile, statistics = view.run(request["tile"], Extent(*request["read"]))
+    facts |= {"shape": [tile.sizes["y"], tile.sizes["x"]], "variables": list(names)}
+    return facts, _encoded(request, tile, names, statistics, facts)
 
 
 def _steps(op: Operator) -> list[str]:
     return [type(step).__name__ for step in (op.operators if isinstance(op, Sequential) else (op,))]
-
-
-def _check_size(program: Program, max_pixels: int) -> None:
-    """Refuse what would grow beyond all measure, before anything is computed."""
-    for state in program.states.values():
-        _refuse_large(state.spec, max_pixels * _GROWTH)
-    most = max_pixels * _MOST_VALUES
-    for shape, lead in zip(program.shapes, program.leads, strict=True):
-        if math.prod(shape) * math.prod(lead) > most:
-            raise _too_large(f"{math.prod(shape) * math.prod(lead)} values")
-
-
-def _refuse_large(spec: TileSpec, most: int) -> None:
-    if math.prod(spec.shape) > most:
-        raise _too_large(f"{spec.shape[0]} × {spec.shape[1]} pixels")
-
-
-def _too_large(what: str) -> Problem:
-    return Problem(f"the pipeline makes {what}", status=413, code="too_large", fix="make the result smaller")
 
 
 def _chosen(program: Program, bands: list[str] | None) -> tuple[str, ...]:
@@ -127,21 +111,52 @@ def _encoded(
         numbers = {
             name: numbers_of(tile[name].to_numpy(), None, name, spec.variables[name]) for name in names
         }
-        return json.dumps(plain({**facts, "variables": numbers, "statistics": dict(statistics)})).encode()
+        told = {**facts, "variables": numbers, "statistics": dict(statistics)}
+        return json.dumps(plain({**told, **_legend(request, tile)})).encode()
     if not names:
         raise ParameterError("the pipeline makes no variables", fix="ask for format json")
     if kind == "png":
         how = {"cmap": request.get("colormap")}
-        if request.get("rescale"):
-            how["vmin"], how["vmax"] = request["rescale"]
         shown = None if request.get("bands") is None else list(names)
-        return picture(_on_view(tile, request.get("view")), None, bands=shown, **how)
+        seen = _on_view(tile, request.get("view"))
+        limits = request.get("rescale") or _limits_of(request, seen, shown)
+        if limits:
+            facts["rescale"] = how["vmin"], how["vmax"] = limits
+        return picture(seen, None, bands=shown, **how)
     if kind == "npz":
         held = io.BytesIO()
         arrays: dict[str, Any] = {name: tile[name].to_numpy() for name in names}
         np.savez_compressed(held, **arrays)
         return held.getvalue()
     return _cog(tile, names)
+
+
+def _limits_of(
+    request: Mapping[str, Any], tile: xr.Dataset, shown: list[str] | None
+) -> tuple[float, float] | None:
+    """Return percentiles 2 and 98 of the one variable that is drawn; None for colours that are no ramp."""
+    drawn = choose(tile, shown)
+    variable = TileSpec.of(tile).variables[drawn[0]]
+    classes = is_flags(drawn[0], variable) and request.get("colormap") is None
+    if len(drawn) > 1 or classes or is_picture(variable):
+        return None
+    low, high = _percentiles(plane_of(tile, drawn[0], View(drawn)), variable.nodata_scalar)
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def _legend(request: Mapping[str, Any], tile: xr.Dataset) -> dict[str, Any]:
+    """Return the legend of a picture with these limits, for a request that gives some."""
+    flat = [str(name) for name, one in tile.data_vars.items() if one.dims == ("y", "x")]
+    if not request.get("rescale") or not flat:
+        return {}
+    shown = request.get("bands")
+    drawn = choose(tile[flat], shown)
+    if len(drawn) > 1:
+        return {}
+    spec = TileSpec.of(tile)
+    table = colormap_table(request.get("colormap") or look_of(spec.variables[drawn[0]])[0])
+    low, high = request["rescale"]
+    return {"legend": ColorBar.of(drawn[0], low, high, table, spec).to_dict()}
 
 
 def _on_view(tile: xr.Dataset, view: GeoBox | None) -> xr.Dataset:

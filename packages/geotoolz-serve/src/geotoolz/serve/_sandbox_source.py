@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import Extent, TileSpec, tile_from_arrays
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 Bounds = tuple[float, float, float, float]
+#: what is read or made may have so many times the pixels that a view may have
+GROWTH = 4
 
 
 @dataclass(frozen=True)
 class Part:
-    """A window of one level of a scene.
+    """What is looked at of one level of a scene.
 
     Parameters
     ----------
@@ -32,9 +34,9 @@ class Part:
     number : int
         The level; 0 is the scene's own resolution.
     spec : TileSpec
-        The window as a tile without its pixels.
+        The level as a tile without its pixels.
     extent : Extent
-        The window on the level.
+        The view on the level.
     """
 
     reader: Any
@@ -42,15 +44,33 @@ class Part:
     spec: TileSpec
     extent: Extent
 
-    def read(self, names: Iterable[str]) -> xr.Dataset:
-        """Read variables."""
+    def allowed(self, window: Sequence[int], max_pixels: int) -> Extent:
+        """Return a window that a child asked for, within the level: it has seen a stranger's pipeline.
+
+        Raises
+        ------
+        Problem
+            413 where it is more than a child may ask for.
+        """
+        extent = Extent(*map(int, window)).clipped(self.spec.shape)
+        if math.prod(extent.shape) > GROWTH * max_pixels:
+            raise Problem(
+                f"the pipeline needs {extent.shape[0]} × {extent.shape[1]} pixels",
+                status=413,
+                code="too_large",
+                fix="take a smaller area",
+            )
+        return extent
+
+    def read(self, names: Iterable[str], extent: Extent) -> xr.Dataset:
+        """Read variables in a window of the level."""
         wanted = tuple(names)
         level = levels_of(self.reader, wanted, shared_cache())[self.number]
-        arrays = {name: level.read(name, self.extent) for name in wanted}
+        arrays = {name: level.read(name, extent) for name in wanted}
         variables = self.spec.variables
         return tile_from_arrays(
             arrays,
-            self.spec.require_geobox("the sandbox"),
+            Target(self.spec.require_geobox("the sandbox"), extent).geobox,
             attrs=self.spec.attrs,
             var_attrs={name: variables[name].attrs for name in wanted},
             nodata={name: variables[name].nodata for name in wanted},
@@ -85,7 +105,7 @@ def part_of(reader: Any, bounds: Bounds | None, view: GeoBox | None, max_pixels:
         if 0 in window.shape:
             raise Problem("the area lies outside of the scene", status=404, code="outside")
         if math.prod(window.shape) <= max_pixels:
-            return Part(reader, number, _windowed(level, window), window)
+            return Part(reader, number, level.spec, window)
     raise Problem(
         f"the area has {window.shape[0]} × {window.shape[1]} pixels at the coarsest resolution",
         status=413,
@@ -112,9 +132,3 @@ def _first(levels: tuple[Level, ...], spec: TileSpec, view: GeoBox | None) -> in
     scale = source_scale(spec.require_geobox("the sandbox"), view)
     fine = [number for number, level in enumerate(levels) if level.factor <= OVERSAMPLING * scale]
     return fine[-1] if fine else 0
-
-
-def _windowed(level: Level, window: Extent) -> TileSpec:
-    box = Target(level.spec.require_geobox("the sandbox"), window).geobox
-    height, width = window.shape
-    return replace(level.spec, sizes={**level.spec.sizes, "y": height, "x": width}, grid=box, offset=(0, 0))

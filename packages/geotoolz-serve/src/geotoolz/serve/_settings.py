@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from geotoolz.core import GeotoolzError, ReadError, nearest
 from geotoolz.core._load import interpolate
@@ -149,6 +149,15 @@ def _anchored(settings: ServeSettings, folder: Path) -> ServeSettings:
     )
 
 
+def _known(group: str) -> Iterable[str]:
+    groups: dict[str, type[BaseModel]] = {
+        "layers": LayerSettings,
+        "pipelines": PipelineSettings,
+        "sandbox": SandboxSettings,
+    }
+    return list(groups.get(group, ServeSettings).model_fields)
+
+
 def _told(error: ValidationError, label: str) -> SettingsError:
     """Return what is wrong in words, one clause per setting."""
     clauses = []
@@ -156,7 +165,7 @@ def _told(error: ValidationError, label: str) -> SettingsError:
         place = ".".join(str(part) for part in one["loc"])
         text = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
-            text = f"there is no such setting{nearest(str(one['loc'][-1]), ServeSettings.model_fields)}"
+            text = f"there is no such setting{nearest(str(one['loc'][-1]), _known(str(one['loc'][0])))}"
         clauses.append(f"{place}: {text}" if place else text)
     shown = "; ".join(clauses)
     return SettingsError(f"{label}: {shown}" if label else shown, fix="see the guide 'Serve'")

@@ -112,7 +112,7 @@ def _of_mosaic(
     target: Target = layer.bbox_target((west, south, east, north), WEB, math.isqrt(MOST_PIXELS))
     found = layer.warped(target, time)
     if found is None:
-        raise Problem("there is no scene in this area", status=404, code="outside")
+        raise layer.nothing_here("scene in this area", time)
     return dict(found.arrays), abs(float(target.grid.affine.a)), found.inside
 
 

@@ -78,6 +78,7 @@ def entry(layer: Layer, base: str) -> dict[str, Any]:
         "steps": layer.steps,
         "variables": list(layer.style.bands),
         "kind": layer.style.kind,
+        "colormap": layer.colormap,
         "config_hash": layer.config_hash,
         "times": layer.days,
         "time": layer.settings.time,

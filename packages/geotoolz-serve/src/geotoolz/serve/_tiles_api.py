@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from geotoolz.core import GeotoolzError
 from geotoolz.serve._encode import MEDIA
-from geotoolz.serve._errors import Problem, responses
-from geotoolz.serve._layer import Bounds, Layer
+from geotoolz.serve._errors import Problem, as_problem, responses
+from geotoolz.serve._layer import Layer
 from geotoolz.serve._legend_api import legend_json, legend_png
 from geotoolz.serve._point import point
 from geotoolz.serve._render import Renderer
-from geotoolz.serve._render_grid import require_tile
+from geotoolz.serve._render_grid import Target, require_tile
 from geotoolz.serve._settings import ServeSettings
 from geotoolz.serve._state import State, state_of
 from geotoolz.serve._statistics_api import statistics
 from geotoolz.serve._tilejson import entry, tilejson
 from geotoolz.serve._tiles_area import in_degrees, parse_bbox, parse_crs, touch
-from geotoolz.serve._wmts import capabilities
+from geotoolz.serve._wmts import capabilities, exception_report, tile_asked
 
 if TYPE_CHECKING:
     from geotoolz.serve._registry import Registry
@@ -75,11 +76,26 @@ def get_tilejson(
     "/wmts",
     summary="WMTS capabilities",
     response_class=Response,
-    responses={200: {"content": {"application/xml": {}}}},
+    responses={
+        200: {"description": "Capabilities, or a tile.", "content": {"application/xml": {}, "image/png": {}}},
+        **{code: {"description": "An exception of OWS."} for code in (400, 502, 503)},
+    },
 )
-def get_wmts(request: Request) -> Response:
-    """All layers for QGIS and GDAL; tiles come from the addresses that stand in it."""
+async def get_wmts(request: Request) -> Response:
+    """All layers for QGIS and GDAL; tiles come from the addresses that stand in it, or by GetTile."""
     state = state_of(request)
+    try:
+        asked = tile_asked(request.query_params)
+        if asked is not None:
+            name, z, x, y, fmt, time = asked
+            return await get_tile(request, name, z, x, str(y), fmt, time)
+    except GeotoolzError as error:
+        problem = as_problem(error)
+        status = problem.status if problem.status >= 500 else 400
+        answer = Response(exception_report(problem), status, media_type="application/xml")
+        if status == 503:
+            answer.headers["Retry-After"] = "1"
+        return answer
     text = capabilities(state.registry.layers.values(), _base(request), state.settings.title)
     return Response(text, media_type="application/xml")
 
@@ -173,18 +189,26 @@ async def get_bbox(
     size: Annotated[int | None, Query(description="Pixels along the longer side.")] = None,
     time: Time = None,
 ) -> Response:
-    """By default at the source's own resolution, as far as that is no more than 2048 pixels."""
+    """By default at the layer's own resolution, as far as that is no more than 2048 pixels a side.
+
+    In the layer's own `crs` these are its own pixels, all that the area touches, and not resampled.
+    """
     found = _layer(request, layer, time)
     area = parse_bbox(bbox)
     code = parse_crs(crs)
     degrees = in_degrees(area, code)
     if not touch(found.bounds, degrees):
         raise Problem("the area lies outside of the layer", status=404, code="outside")
-    wanted = _native_size(found, degrees) if size is None else size
-    _check_size(request, wanted)
-    return await _answer(
-        request, found, lambda: found.bbox_target(area, code, wanted), fmt, time, ("bbox", area, code, wanted)
-    )
+    most = min(_MOST_BBOX_SIDE, _most_side(request))
+    if size is not None:
+        _check_size(request, size)
+
+    def target() -> Target:
+        if size is None:
+            return found.native_target(area, code, most)
+        return found.bbox_target(area, code, size)
+
+    return await _answer(request, found, target, fmt, time, ("bbox", area, code, size, most))
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------
@@ -272,18 +296,15 @@ def _has(given: str | None, etag: str) -> bool:
     return given.strip() == "*" or any(one.strip().removeprefix("W/") == etag for one in given.split(","))
 
 
-def _native_size(layer: Layer, degrees: Bounds) -> int:
-    """Return the pixels that an area has at the source's own resolution, along its longer side."""
-    west, south, east, north = degrees
-    span = max(east - west, north - south)
-    return min(max(1, math.ceil(math.ldexp(span / 360 * 256, layer.native_zoom))), _MOST_BBOX_SIDE)
+def _most_side(request: Request) -> int:
+    return math.isqrt(state_of(request).settings.max_tile_pixels)
 
 
 def _check_size(request: Request, size: int) -> None:
     """Raise for a size that no picture has, or that is too large to draw."""
     if size < 1:
         raise Problem(f"size={size}", code="bad_size", expected="1 pixel or more")
-    most = math.isqrt(state_of(request).settings.max_tile_pixels)
+    most = _most_side(request)
     if size > most:
         raise Problem(
             "the picture would be too large",

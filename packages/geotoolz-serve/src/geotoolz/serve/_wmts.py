@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from geotoolz.serve._encode import MEDIA
+from geotoolz.serve._errors import Problem
 from geotoolz.serve._layer import Layer
 from geotoolz.serve._render_grid import EDGE, TILE, resolution
 
 _PIXEL = 0.00028  # the metres that OGC takes a screen's pixel for
 _FORMATS = ("png", "webp", "jpg")
 _SET = "WebMercatorQuad"
+_DIGITS = 10
+_OWS = {
+    "outside": "TileOutOfRange",
+    "no_such_tile": "TileOutOfRange",
+    "unknown_layer": "InvalidParameterValue",
+}
 
 
 def capabilities(layers: Iterable[Layer], base: str, title: str) -> str:
@@ -39,6 +47,51 @@ def capabilities(layers: Iterable[Layer], base: str, title: str) -> str:
         f"<Contents>{''.join(_layer(layer, base) for layer in shown)}{_matrix_set(top)}</Contents>"
         f"<ServiceMetadataURL xlink:href={quoteattr(base + 'wmts')}/>"
         "</Capabilities>\n"
+    )
+
+
+def tile_asked(query: Mapping[str, str]) -> tuple[str, int, int, int, Any, str | None] | None:
+    """Return layer, z, x, y, format and time of a GetTile by keys and values; None for the capabilities.
+
+    Raises
+    ------
+    Problem
+        400, with the code that OWS has for it.
+    """
+    given = {key.lower(): value for key, value in query.items()}
+    operation = given.get("request", "GetCapabilities")
+    if operation.lower() == "getcapabilities":
+        return None
+    if operation.lower() != "gettile":
+        raise Problem(
+            "there is no such REQUEST", code="OperationNotSupported", expected="GetCapabilities or GetTile"
+        )
+    formats = {MEDIA[fmt]: fmt for fmt in _FORMATS}
+    place = [given.get(key, "") for key in ("tilematrix", "tilecol", "tilerow")]
+    fmt = formats.get(given.get("format", "image/png"))
+    if fmt is None or given.get("tilematrixset", _SET) != _SET or not all(map(_is_number, place)):
+        raise Problem(
+            "this is no tile",
+            code="InvalidParameterValue",
+            expected=f"TILEMATRIXSET={_SET}, numbers as TILEMATRIX, TILECOL and TILEROW, FORMAT one of "
+            f"{', '.join(formats)}",
+        )
+    z, x, y = map(int, place)
+    return given.get("layer", ""), z, x, y, fmt, given.get("time")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+
+
+def exception_report(problem: Problem) -> str:
+    """Return a problem in the form of OWS."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows/1.1" version="1.1.0">'
+        f"<ows:Exception exceptionCode={quoteattr(_OWS.get(problem.code, problem.code))}>"
+        f"<ows:ExceptionText>{escape(problem.message)}</ows:ExceptionText></ows:Exception>"
+        "</ows:ExceptionReport>\n"
     )
 
 

@@ -26,6 +26,7 @@ from geotoolz.io._readers._cf_grid import SpatialDims, grid_of, spatial_dims
 from geotoolz.io._readers._netcdf import is_netcdf, is_zarr, open_store
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, BandRequest, SceneInfo
+from geotoolz.io._tags import PROVENANCE_TAG
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -224,7 +225,8 @@ def _coords(store: xr.Dataset, dims: SpatialDims, path: Path) -> dict[str, Coord
 
 def _attrs(store: xr.Dataset, path: Path) -> dict[str, Any]:
     """Return the tile's attributes: the store's plain ones, an id, the time."""
-    attrs = {str(key): value for key, value in store.attrs.items() if isinstance(value, str | int | float)}
+    held = {name: value for name, value in store.attrs.items() if name != PROVENANCE_TAG}
+    attrs = {str(key): value for key, value in held.items() if isinstance(value, str | int | float)}
     attrs.setdefault("tile_id", path.name.removesuffix(path.suffix) if path.suffix else path.name)
     when = ""
     if "time" in store.coords and store["time"].ndim == 0 and store["time"].dtype.kind == "M":

@@ -43,6 +43,12 @@ async function answer(path, options) {
 export const json = async (path, options) => (await answer(path, options)).json();
 export const blob = async (path, options) => (await answer(path, options)).blob();
 
+/** Return a picture, and the values of its first and last colour where they are known. */
+export async function picture(path, options) {
+  const found = await answer(path, options);
+  return { body: await found.blob(), rescale: found.headers.get("X-Rescale")?.split(",").map(Number) };
+}
+
 export const post = (body, signal) => ({
   method: "POST",
   headers: { "Content-Type": "application/json" },

@@ -6,6 +6,7 @@ const STEPS = [30, 15, 10, 5, 2, 1, 0.5, 0.25, 0.1, 0.05, 0.025, 0.01, 0.005, 0.
 export const Graticule = L.Layer.extend({
   onAdd(map) {
     this.canvas = L.DomUtil.create("canvas", "graticule", map.getPane("graticule"));
+    this.names = L.DomUtil.create("canvas", "graticule-names", map.getPane("names"));
     map.on("moveend zoomend resize", this.draw, this);
     document.addEventListener("themechange", () => this.draw());
     this.draw();
@@ -14,41 +15,60 @@ export const Graticule = L.Layer.extend({
   draw() {
     const map = this._map;
     const size = map.getSize();
-    const ratio = window.devicePixelRatio || 1;
-    L.DomUtil.setPosition(this.canvas, map.containerPointToLayerPoint([0, 0]));
-    this.canvas.width = size.x * ratio;
-    this.canvas.height = size.y * ratio;
-    this.canvas.style.width = `${size.x}px`;
-    this.canvas.style.height = `${size.y}px`;
-    const pen = this.canvas.getContext("2d");
     const style = getComputedStyle(document.documentElement);
-    pen.scale(ratio, ratio);
-    pen.strokeStyle = style.getPropertyValue("--graticule");
-    pen.fillStyle = style.getPropertyValue("--graticule-text");
-    pen.font = `11px ${style.getPropertyValue("--sans")}`;
+    const [lines, names] = [this.canvas, this.names].map((canvas) => this.cleared(canvas, size));
+    lines.strokeStyle = style.getPropertyValue("--graticule");
+    names.fillStyle = style.getPropertyValue("--text");
+    names.strokeStyle = style.getPropertyValue("--halo");
+    names.lineWidth = 3;
+    names.lineJoin = "round";
+    names.font = `11px ${style.getPropertyValue("--sans")}`;
     const bounds = map.getBounds();
-    const step = STEPS.find((one) => (bounds.getEast() - bounds.getWest()) / one >= 4) || STEPS.at(-1);
-    this.lines(pen, step, bounds.getWest(), bounds.getEast(), (lon) => {
+    // on phones there is room for few names, and a legend in the corner
+    const [many, left, edge] = size.x < 600 ? [2, 180, 120] : [4, 0, 36];
+    const step = STEPS.find((one) => (bounds.getEast() - bounds.getWest()) / one >= many) || STEPS.at(-1);
+    each(step, bounds.getWest(), bounds.getEast(), (lon) => {
       const x = Math.round(map.latLngToContainerPoint([0, lon]).x) + 0.5;
-      return [x, 0, x, size.y, x + 4, 14, degrees(lon, step, "E", "W")];
+      line(lines, x, 0, x, size.y);
+      if (x >= left && x < size.x - 130) name(names, x + 4, 14, degrees(lon, step, "E", "W"));
     });
-    this.lines(pen, step, Math.max(bounds.getSouth(), -85), Math.min(bounds.getNorth(), 85), (lat) => {
+    each(step, Math.max(bounds.getSouth(), -85), Math.min(bounds.getNorth(), 85), (lat) => {
       const y = Math.round(map.latLngToContainerPoint([lat, 0]).y) + 0.5;
-      return [0, y, size.x, y, 6, y - 4, degrees(lat, step, "N", "S")];
+      line(lines, 0, y, size.x, y);
+      if (y > edge && y < size.y - edge) name(names, 6, y - 4, degrees(lat, step, "N", "S"));
     });
   },
 
-  lines(pen, step, low, high, place) {
-    for (let i = Math.ceil(low / step); i * step <= high; i++) {
-      const [x0, y0, x1, y1, tx, ty, text] = place(i * step);
-      pen.beginPath();
-      pen.moveTo(x0, y0);
-      pen.lineTo(x1, y1);
-      pen.stroke();
-      pen.fillText(text, tx, ty);
-    }
+  /** Lay a canvas over the view, sharp on every screen. */
+  cleared(canvas, size) {
+    const ratio = window.devicePixelRatio || 1;
+    L.DomUtil.setPosition(canvas, this._map.containerPointToLayerPoint([0, 0]));
+    canvas.width = size.x * ratio;
+    canvas.height = size.y * ratio;
+    canvas.style.width = `${size.x}px`;
+    canvas.style.height = `${size.y}px`;
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    return pen;
   },
 });
+
+function each(step, low, high, work) {
+  for (let i = Math.ceil(low / step); i * step <= high; i++) work(i * step);
+}
+
+function line(pen, x0, y0, x1, y1) {
+  pen.beginPath();
+  pen.moveTo(x0, y0);
+  pen.lineTo(x1, y1);
+  pen.stroke();
+}
+
+/** Write over whatever the layers show. */
+function name(pen, x, y, text) {
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
+}
 
 function degrees(value, step, plus, minus) {
   const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9), String(step).split(".")[1]?.length || 0);

@@ -41,11 +41,17 @@ export class Inspector {
     try {
       const values = { lon: lon.toFixed(7), lat: lat.toFixed(7), time: this.map.layer()?.times?.length ? time : null };
       const found = await json(query(`layers/${encodeURIComponent(layer)}/point`, values), { signal: this.asked.signal });
-      place.replaceChildren(heading, ...steps(found.steps || []));
+      place.replaceChildren(heading, ...scene(found.scene), ...steps(found.steps || []));
     } catch (error) {
       if (error.name !== "AbortError") place.replaceChildren(heading, make("p", { class: "note", text: String(error) }));
     }
   }
+}
+
+/** Say whose pixel it is. */
+function scene(about) {
+  const words = [about?.tile_id, about?.datetime?.slice(0, 10)].filter(Boolean);
+  return words.length ? [make("p", { class: "note", text: words.join(" · ") })] : [];
 }
 
 /** Return the steps, each with what it changed. */
@@ -73,6 +79,6 @@ function table(rows) {
   const body = rows.map(([name, { value, units, name: meaning }]) =>
     make("tr", {}, make("th", { scope: "row", text: name }),
       make("td", { class: value === null ? "faint" : "", text: shown(value) }),
-      make("td", { class: "faint", text: meaning || (units && units !== "1" ? units : "") })));
+      make("td", { class: "faint", text: meaning?.replaceAll("_", " ") || (units && units !== "1" ? units : "") })));
   return make("table", {}, make("tbody", {}, ...body));
 }

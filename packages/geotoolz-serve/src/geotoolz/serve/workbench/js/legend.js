@@ -3,10 +3,10 @@
 import { json } from "./api.js";
 import { byId, make, shown } from "./dom.js";
 
-/** Return the content of a legend. */
-export function legendContent(legend) {
-  const heading = legend.units ? `${legend.title} (${legend.units})` : legend.title || "";
-  const title = make("h2", { text: heading });
+/** Return the content of a legend under a name. */
+function legendContent(name, legend) {
+  const about = legend.units ? `${legend.title} (${legend.units})` : legend.title || "";
+  const title = make("div", {}, make("h2", { text: name }), about && about !== name ? make("p", { class: "note", text: about }) : null);
   if (legend.classes) return [title, make("ul", { class: "classes" }, ...legend.classes.map(classRow))];
   if (legend.colors) return [title, bar(legend.colors), range(legend)];
   const bands = legend.composite || legend.bands || [];
@@ -45,6 +45,7 @@ export class LegendCard {
     this.place = byId("legend");
     this.known = new Map();
     this.map = map;
+    this.store = store;
     store.on(["layer", "compare"], () => this.show(store.state));
     this.show(store.state);
   }
@@ -54,18 +55,34 @@ export class LegendCard {
     return this.known.get(name);
   }
 
+  /** Show the legend of a run in place of the layers', as long as its picture lies over them. */
+  result(legend) {
+    this.run = legend;
+    this.show(this.store.state);
+  }
+
   async show({ layer, compare }) {
+    if (this.run !== undefined) {
+      this.wanted = "";
+      this.put(this.run ? [make("div", { class: "legend-part" }, ...legendContent("Result", this.run))] : []);
+      return;
+    }
     const names = [layer, compare].filter((name) => this.map.layer(name));
     this.wanted = names.join(" ");
     const parts = [];
     for (const name of names) {
       try {
-        parts.push(make("div", { class: "legend-part" }, ...legendContent(await this.of(name))));
+        const title = this.map.layer(name).title || name;
+        parts.push(make("div", { class: "legend-part" }, ...legendContent(title, await this.of(name))));
       } catch (error) {
         parts.push(make("p", { class: "note", text: `No legend: ${error}` }));
       }
     }
-    if (this.wanted !== names.join(" ")) return; // another layer was chosen meanwhile
+    if (this.run !== undefined || this.wanted !== names.join(" ")) return; // another layer was chosen meanwhile
+    this.put(parts);
+  }
+
+  put(parts) {
     this.place.replaceChildren(...parts);
     this.place.hidden = !parts.length;
     // what scrolls has to be reached by keys

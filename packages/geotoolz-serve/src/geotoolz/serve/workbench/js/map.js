@@ -21,10 +21,10 @@ export class MapView {
     });
     L.control.zoom({ position: "topright" }).addTo(this.map);
     L.control.scale({ position: "bottomleft", imperial: false }).addTo(this.map);
-    for (const [name, level] of [["graticule", 150], ["first", 200], ["second", 210], ["result", 220]]) {
+    for (const [name, level] of [["graticule", 150], ["first", 200], ["second", 210], ["result", 220], ["names", 230]]) {
       this.map.createPane(name).style.zIndex = level;
     }
-    this.map.getPane("graticule").style.pointerEvents = "none";
+    for (const name of ["graticule", "names"]) this.map.getPane(name).style.pointerEvents = "none";
     this.start();
     new Graticule().addTo(this.map);
     this.map.on("moveend", () => this.remember());

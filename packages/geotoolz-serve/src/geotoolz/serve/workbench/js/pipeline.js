@@ -1,9 +1,8 @@
 // The pipeline editor: checked while one types, run on the view when one asks.
 
-import { blob, json, post } from "./api.js";
+import { json, picture, post } from "./api.js";
 import { byId, debounced, make } from "./dom.js";
 import { Editor } from "./editor.js";
-import { legendContent } from "./legend.js";
 import { statisticsContent } from "./statistics.js";
 
 const START = `_target_: geotoolz.core.Sequential
@@ -15,9 +14,9 @@ operators:
     vmax: 0.9
 `;
 
-const colours = (band, { vmin, vmax }) => `_target_: geotoolz.viz.Colormap
+const colours = (band, { vmin, vmax }, cmap) => `_target_: geotoolz.viz.Colormap
 band: ${band}
-cmap: viridis
+cmap: ${JSON.stringify(cmap).replace(/^"(\w+)"$/, "$1")}
 vmin: ${vmin}
 vmax: ${vmax}
 `;
@@ -91,7 +90,7 @@ export class PipelinePanel {
     const layer = this.map.layer();
     try {
       if (layer?.pipeline) this.editor.text = (await json(`pipelines/${encodeURIComponent(layer.pipeline)}`)).yaml;
-      else this.editor.text = layer?.kind === "ramp" ? colours(layer.variables[0], await this.legends.of(layer.name)) : START;
+      else this.editor.text = layer?.kind === "ramp" ? colours(layer.variables[0], await this.legends.of(layer.name), layer.colormap) : START;
     } catch (error) {
       byId("run-note").textContent = String(error);
     }
@@ -169,31 +168,34 @@ export class PipelinePanel {
     byId("run").disabled = true;
     note.textContent = "Running …";
     try {
-      const picture = await blob("sandbox/run", post({ ...body, format: "png" }));
-      this.map.showResult(URL.createObjectURL(picture), bbox);
+      const { body: seen, rescale } = await picture("sandbox/run", post({ ...body, format: "png" }));
+      this.map.showResult(URL.createObjectURL(seen), bbox);
       document.body.classList.add("has-result");
       byId("clear").hidden = false;
+      this.legends.result(this.verdict.legend ?? null);
       note.textContent = `On the map: ${body.size.join(" × ")} pixels.`;
-      byId("run-result").replaceChildren(...await this.numbers(body));
+      byId("run-result").replaceChildren(...await this.numbers(body, rescale));
     } catch (error) {
       note.textContent = `Not run: ${error}`;
     }
     byId("run").disabled = false;
   }
 
-  /** Return legend and statistics of a run. */
-  async numbers(body) {
+  /** Return the statistics of a run, and show the legend of a picture that the view gave its limits. */
+  async numbers(body, rescale) {
     const { measured, legend } = this.verdict;
-    const parts = legend ? [make("div", { class: "legend-part" }, ...legendContent(legend))] : [];
+    const parts = [];
     if (measured && !measured.length) return parts;
-    if (!measured) parts.push(make("p", { class: "note", text: "Colours from the 2nd to the 98th percentile of this view. A Colormap as last step gives colours with a legend." }));
-    const told = await json("sandbox/run", post({ ...body, bands: measured || undefined, format: "json" }));
-    return [...parts, ...statisticsContent(told, legend)];
+    if (!measured && rescale) parts.push(make("p", { class: "note", text: "Colours from the 2nd to the 98th percentile of this view. A Colormap as last step gives colours with a legend." }));
+    const told = await json("sandbox/run", post({ ...body, bands: measured || undefined, rescale: measured ? undefined : rescale, format: "json" }));
+    if (told.legend) this.legends.result(told.legend);
+    return [...parts, ...statisticsContent(told, legend || told.legend)];
   }
 
   clear() {
     this.map.removeResult();
     document.body.classList.remove("has-result");
+    this.legends.result(undefined);
     byId("clear").hidden = true;
     if (this.settings.sandbox) byId("run-note").textContent = "";
     byId("run-result").replaceChildren();

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geotoolz.core import Operator
+    from importlib.resources.abc import Traversable
+
+    from geotoolz.core._operator import Operator
+
+GROUP = "geotoolz.presets"
+"""Entry points of packages with a folder ``pipelines`` of YAML files."""
 
 TOGETHER = {
     "burn-severity": "geotoolz temporal burn-severity BEFORE AFTER OUT",
@@ -14,16 +23,39 @@ TOGETHER = {
 }
 """Presets that take several scenes together, and the command that does."""
 
+_PLACE = re.compile(r"\$\{([^{}:]+)(?::[^{}]*)?\}")
+
+
+def places_in(text: str) -> frozenset[str]:
+    """Return the names of the places ``${name}`` that a pipeline's text has."""
+    return frozenset({match[1].strip() for match in _PLACE.finditer(text)} - {"env"})
+
 
 def preset_names() -> tuple[str, ...]:
-    """Return the names of the presets, sorted."""
-    folder = files("geotoolz._cli") / "pipelines"
-    return tuple(sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")))
+    """Return the names of the presets, sorted: those of core, and of packages that announce some."""
+    return tuple(sorted(_presets()))
 
 
 def preset_text(name: str) -> str:
     """Return the YAML text of a preset."""
-    return (files("geotoolz._cli") / "pipelines" / f"{name}.yaml").read_text("utf-8")
+    return _presets()[name].read_text("utf-8")
+
+
+@lru_cache(maxsize=1)
+def _presets() -> dict[str, Traversable]:
+    """Find the files; of two of one name core's is meant."""
+    return {
+        file.name.removesuffix(".yaml"): file
+        for folder in _folders()
+        for file in folder.iterdir()
+        if file.name.endswith(".yaml")
+    }
+
+
+def _folders() -> Iterator[Traversable]:
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
+        yield files(point.value) / "pipelines"
+    yield files("geotoolz.core") / "pipelines"
 
 
 def preset_about(name: str) -> str:
@@ -79,9 +111,9 @@ def preset(name: str, /, *, sink: bool = False, **values: Any) -> Operator:
     >>> picture.red.dtype
     dtype('uint8')
     """
-    from geotoolz._cli._options import places_in
-    from geotoolz.core import Sequential, load
     from geotoolz.core._errors import ConfigError, nearest
+    from geotoolz.core._load import load
+    from geotoolz.core._sequential import Sequential
 
     known = preset_names()
     if name not in known:

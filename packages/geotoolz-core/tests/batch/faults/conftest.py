@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+import gtz_faults
+import pytest
+
+from geotoolz.batch import _process
+
+HELPERS = str(Path(gtz_faults.__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory):
+    return gtz_faults.make_scenes(tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(scope="session")
+def expected(scenes, tmp_path_factory):
+    """What an undisturbed run writes."""
+    out = tmp_path_factory.mktemp("calm") / "out"
+    assert gtz_faults.job(scenes, out).run().ok
+    return gtz_faults.result_of(out)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(expected):
+    """Let workers start from a fork server that has imported what the calm run needed."""
+    foreign = ("__main__", "pytest", "_pytest", "hypothesis", "_hypothesis", "conftest")
+    names = [name for name in sys.modules if not name.startswith(foreign)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GTZ_WARM", ",".join(names))
+        patch.setenv("PYTHONPATH", os.pathsep.join((HELPERS, os.environ.get("PYTHONPATH", ""))))
+        patch.setattr(_process, "_PRELOAD", [*_process._PRELOAD, "gtz_warm"])
+        forkserver._forkserver._stop()  # one of an earlier test has imported less
+        yield
+        forkserver._forkserver._stop()
+
+
+@pytest.fixture
+def out(tmp_path):
+    """The folder of a disturbed run; its name is that of the calm one, for the items name it."""
+    return Path(tmp_path) / "out"

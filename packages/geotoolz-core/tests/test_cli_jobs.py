@@ -1,0 +1,213 @@
+"""Jobs on the command line: plan, preview, run, check, replay, gc; budgets, slices, lists of tiles."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("geopandas", reason="folders of scenes are read as catalogs")
+
+from geotoolz._cli import main
+from geotoolz.core.testing import write_scene
+
+PIPELINE = """\
+_target_: geotoolz.core.Sequential
+operators:
+- _target_: geotoolz.radiometry.BoxMean
+  radius: ${radius:1}
+  bands: [red]
+- _target_: geotoolz.io.WriteCOG
+  path: "{item_id}.tif"
+  bands: [red]
+"""
+JOB = """\
+source: scenes
+pipeline: smooth.yaml
+out: out
+engine: inline
+"""
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs") / "scenes"
+    for number in range(3):
+        scene = {"shape": (32, 32), "bands": ("red", "nir"), "datetime": f"2023-06-1{number}"}
+        write_scene({**scene, "seed": number}, folder)
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path, scenes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    (tmp_path / "smooth.yaml").write_text(PIPELINE)
+    (tmp_path / "job.yaml").write_text(JOB)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*args: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err and "crashed" not in err, err
+        return code, out, err
+
+    return run
+
+
+def loaded(call: Any, *args: object) -> Any:
+    code, out, err = call(*args, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_a_job_from_its_check_to_the_last_tile(work: Path, call: Any) -> None:
+    code, out, _ = call("check", "job.yaml")
+    assert code == 0 and out == "job.yaml on 3 scenes: no errors, no warnings\n"
+    found = loaded(call, "plan", "job.yaml", "--preview", "2", "--price-cpu-hour", "0.04")
+    assert found["counts"] == {"new": 3} and found["preview"]["measured"] == 2 and found["preview"]["cost"]
+    assert loaded(call, "run", "job.yaml", "--dry-run")["dry_run"] and not (work / "out").exists()
+    assert call("run", "job.yaml", "-q", "--max-bytes", "1kB")[0] == 4
+    assert loaded(call, "status", "out")["last_run"]["stopped"] == "budget (bytes=1000)"
+    code, out, _ = call("run", "job.yaml", "-q", "--override", "budget.hours=1")
+    assert code == 0 and "2 done" in out and "1 fresh" in out
+    tile = sorted(path.name for path in (work / "scenes").iterdir())[0]
+    assert call("replay", "job.yaml", tile)[0] == 0
+    code, out, _ = call("plan", "job.yaml", "--set", "radius=3", "--summary")
+    assert code == 0 and out == (
+        "3 stale: the pipeline changed at operators[0].radius 1 → 3\nout: 3 stale; 3 to do\n"
+    )
+    shutil.rmtree(work / "scenes" / tile)
+    assert loaded(call, "gc", "job.yaml")["orphans"] == [tile]
+
+
+def test_a_preview_in_words(work: Path, call: Any) -> None:
+    code, out, _ = call(
+        "plan", "smooth.yaml", "scenes", "out", "--summary", "--preview", "2", "--price-gb", "1"
+    )
+    assert code == 0 and "measured  2 scenes of 3 to do" in out and "90 % intervals" in out
+    assert all(f"\n{name} " in out for name in ("memory", "time", "work", "output", "cost"))
+
+
+def test_slices_and_lists_of_tiles_go_together(work: Path, call: Any) -> None:
+    names = sorted(path.name for path in (work / "scenes").iterdir())
+    (work / "ids.txt").write_text("\n".join(names[1:]))
+    given = ("plan", "smooth.yaml", "scenes", "out")
+    assert loaded(call, *given, "--tiles", "ids.txt")["todo"] == names[1:]
+    assert loaded(call, *given, "--tiles", "ids.txt", "--slice", "2023-06-10/2023-06-11")["todo"] == [
+        names[1]
+    ]
+    assert loaded(call, *given, "--slice", "where=cloud_cover >= 0 or id != 'x'", "--limit", 1)["todo"]
+    assert loaded(call, *given, "--slice", "-170,-80,170,80", "--tile", names[2])["todo"] == [names[2]]
+    assert call("run", *given[1:], "-q", "--engine", "inline")[0] == 0
+    assert loaded(call, *given, "--slice", "2023-06-10")["counts"] == {"fresh": 1}, "no orphans"
+
+
+WRONG = [
+    (("plan", "job.yaml", "--slice", "1999"), "no tile of 3 lies in the slice"),
+    (("plan", "job.yaml", "--slice", "tme=1999"), "did you mean 'time'"),
+    (("plan", "job.yaml", "--slice", "2023", "--slice", "time=2022"), "time is given twice"),
+    (("plan", "job.yaml", "--slice", "nowhere at all"), "KEY=VALUE"),
+    (("plan", "job.yaml", "--tiles", "absent.txt"), "absent.txt cannot be read"),
+    (("plan", "job.yaml", "--override", "read.resolution"), "KEY=VALUE"),
+    (("plan", "job.yaml", "--override", "reed.resolution=3"), "did you mean 'read'"),
+    (("plan", "smooth.yaml", "scenes", "out", "--override", "read.resolution=3"), "a job's file"),
+    (("plan", "smooth.yaml", "scenes"), "SOURCE without OUT"),
+    (("run", "ndvi"), "PIPELINE SOURCE OUT"),
+    (("run", "smooth.yaml"), "this is a pipeline, not a job"),
+    (("run", "job.yaml", "--max-cost", "3"), "--price-cpu-hour"),
+    (("run", "job.yaml", "--max-hours", "0"), "budget.hours is 0.0"),
+    (("run", "job.yaml", "--max-bytes", "lots"), "lots"),
+    (("replay", "job.yaml", "x", "y"), "JOB TILE"),
+]
+
+
+@pytest.mark.parametrize(("args", "told"), WRONG, ids=[told for _, told in WRONG])
+def test_nonsense_is_refused(work: Path, call: Any, args: tuple[str, ...], told: str) -> None:
+    code, _, err = call(*args)
+    assert code == 2 and told in err, err
+    assert not (work / "out").exists()
+
+
+def test_what_makes_a_job_impossible_is_told_before_its_first_tile(
+    work: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(work)
+    monkeypatch.setattr("shutil.disk_usage", lambda place: usage._replace(free=1000))
+    code, out, _ = call("check", "job.yaml")
+    assert code == 2 and "GB are free at" in out and "before compression" in out
+    code, _, err = call("run", "job.yaml", "-q")
+    assert code == 2 and "the job cannot be done" in err and not (work / "out").exists()
+    monkeypatch.setattr("shutil.disk_usage", lambda place: usage._replace(free=3 * 32 * 32 * 4 - 1))
+    code, out, _ = call("check", "job.yaml")
+    assert code == 0 and out.startswith("warning: ") and "plan --preview" in out
+    monkeypatch.undo()
+    monkeypatch.chdir(work)
+    (work / "out").write_text("a file")
+    assert call("check", "job.yaml")[0] == 2
+
+
+def test_the_schema_of_jobs(call: Any) -> None:
+    code, out, _ = call("pipeline", "schema", "--job")
+    assert code == 0 and set(json.loads(out)["required"]) == {"pipeline", "out"}
+
+
+def test_a_lost_journal_is_rebuilt(work: Path, call: Any) -> None:
+    assert call("run", "job.yaml", "-q")[0] == 0
+    (work / "out/.geotoolz/journal.jsonl").unlink()
+    assert len(loaded(call, "verify", "out", "--rebuild")["rebuilt"]) == 3
+    assert "0 tiles written into the journal" in call("verify", "out", "--rebuild")[1]
+    assert loaded(call, "run", "job.yaml")["counts"] == {"fresh": 3}
+
+
+def test_scenes_behind_a_closed_door_are_told_before_an_engine_starts(
+    work: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Forbidden(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403)
+            self.end_headers()
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forbidden)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+    folder = next(iter(sorted((work / "scenes").iterdir())))
+    item = json.loads((folder / f"{folder.name}.json").read_text())
+    for name, asset in item["assets"].items():
+        asset["href"] = f"http://127.0.0.1:{server.server_port}/{name}.tif"
+    (work / "item.json").write_text(json.dumps(item))
+    try:
+        code, out, err = call("run", "smooth.yaml", "item.json", "out", "-q", "--engine", "process")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert code == 2 and "403" in err and not (work / "out").exists(), (code, out, err)
+
+
+def test_a_tile_that_fails_stops_in_the_debugger(
+    work: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = sorted((work / "scenes").iterdir())[0]
+    next(path for path in scene.glob("*.tif") if path.stem in ("B04", "red")).write_bytes(b"nothing")
+    stopped = []
+    monkeypatch.setattr("pdb.post_mortem", lambda: stopped.append(sys.exc_info()[0].__name__))
+    code, _, err = call("replay", "job.yaml", scene.name, "--pdb")
+    assert code == 2 and stopped == ["ReadError"] and "warning: " in err, err
+    assert call("replay", "job.yaml", scene.name)[0] == 2 and len(stopped) == 1
