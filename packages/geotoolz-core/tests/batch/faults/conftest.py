@@ -11,6 +11,10 @@ import pytest
 from geotoolz.batch import _process
 
 HELPERS = str(Path(gtz_faults.__file__).parent)
+#: what a worker needs. Not all that this process holds: after other tests that is torch and Ray, and a list too long for
+#: an environment variable, with which no process can be started
+LIBRARIES = {"numpy", "pandas", "xarray", "rasterio", "pyproj", "shapely", "affine", "odc", "numba", "llvmlite", "yaml"}
+OURS = ("geotoolz.core", "geotoolz.io", "geotoolz.batch", "geotoolz.catalog")
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +31,13 @@ def expected(scenes, tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm(expected):
+def warm(expected, tmp_path_factory):
     """Let workers start from a fork server that has imported what the calm run needed."""
-    foreign = ("__main__", "pytest", "_pytest", "hypothesis", "_hypothesis", "conftest")
-    names = [name for name in sys.modules if not name.startswith(foreign)]
+    names = [name for name in sys.modules if name.split(".")[0] in LIBRARIES or name.startswith(OURS)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GTZ_WARM", ",".join(names))
+        listing = tmp_path_factory.mktemp("warm") / "modules.txt"
+        listing.write_text("\n".join(names), encoding="utf-8")
+        patch.setenv("GTZ_WARM", str(listing))
         patch.setenv("PYTHONPATH", os.pathsep.join((HELPERS, os.environ.get("PYTHONPATH", ""))))
         patch.setattr(_process, "_PRELOAD", [*_process._PRELOAD, "gtz_warm"])
         forkserver._forkserver._stop()  # one of an earlier test has imported less

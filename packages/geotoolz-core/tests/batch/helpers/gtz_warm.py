@@ -10,8 +10,10 @@ import gc
 import importlib
 import os
 from contextlib import suppress
+from pathlib import Path
 
-for name in os.environ.get("GTZ_WARM", "").split(","):
+listing = os.environ.get("GTZ_WARM")
+for name in Path(listing).read_text(encoding="utf-8").split() if listing else ():
     with suppress(Exception):  # a module that is only ever imported by another one
         importlib.import_module(name)
 gc.collect()
