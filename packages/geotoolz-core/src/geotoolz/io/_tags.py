@@ -17,6 +17,7 @@ PROVENANCE_TAG = (
     "GEOTOOLZ_PROVENANCE"  # how the file came to be: pipeline, its hash, versions, inputs, as JSON
 )
 MOSAIC_TAG = "GEOTOOLZ_MOSAIC_OF"  # the files that a mosaic was copied from, relative to it: a JSON list
+ORDER_TAG = "GEOTOOLZ_VARIABLES"  # of a Zarr group: the variables in the order of the tile
 _ARRAY = "__array__"
 _FLOAT = "__float__"
 

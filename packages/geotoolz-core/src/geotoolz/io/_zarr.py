@@ -18,6 +18,7 @@ from geotoolz.core._grid import GRID_MAPPING
 from geotoolz.core._lazy import xr
 from geotoolz.core._provenance import provenance
 from geotoolz.io._object_path import ObjectPath
+from geotoolz.io._store_order import in_order, told
 from geotoolz.io._tags import PROVENANCE_TAG
 from geotoolz.io._write_object import Outbox, send_folder
 
@@ -62,7 +63,7 @@ def write_zarr(ds: xr.Dataset, path: str | os.PathLike[str], chunks: int | None 
 
 def save_store(ds: xr.Dataset, folder: Path, chunks: int | None = None) -> None:
     """Write a Dataset as a Zarr folder, as the readers of geotoolz expect it."""
-    plain = ds.copy()
+    plain = ds.assign_attrs(told(ds))  # a copy
     for variable in plain.variables.values():
         # what another file's encoding said must not be written again, and no fill value may be invented
         variable.encoding = {} if "_FillValue" in variable.attrs else {"_FillValue": None}
@@ -150,7 +151,7 @@ def _remove_while_written(folder: Path) -> None:
 
 
 def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:
-    """Open a tile that `write_zarr` wrote: same values, names, dtypes and attributes.
+    """Open a tile that `write_zarr` wrote: same values, names and their order, dtypes and attributes.
 
     Parameters
     ----------
@@ -184,7 +185,7 @@ def open_zarr(path: str | os.PathLike[str], chunks: Any = None) -> xr.Dataset:
             decode_coords="all",
             zarr_format=3,
         )
-        ds = ds if chunks is not None else ds.load()
+        ds = in_order(ds if chunks is not None else ds.load())
     except (OSError, ValueError, KeyError) as error:
         raise ReadError(f"{target} cannot be read: {error}", expected="a complete Zarr folder") from error
     ds.attrs.pop(PROVENANCE_TAG, None)  # of the file, and not of the tile

@@ -11,8 +11,8 @@ import pytest
 from geotoolz.batch import _process
 
 HELPERS = str(Path(gtz_faults.__file__).parent)
-#: what a worker needs. Not all that this process holds: after other tests that is torch and Ray, and a list too long for
-#: an environment variable, with which no process can be started
+#: what a worker needs. Not all that this process holds: after other tests that is torch and Ray, and a list
+#: too long for an environment variable, with which no process can be started
 LIBRARIES = {
     "numpy",
     "pandas",

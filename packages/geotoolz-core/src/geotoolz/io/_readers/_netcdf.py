@@ -8,6 +8,7 @@ from typing import Any
 
 from geotoolz.core._errors import MissingDependencyError, ReadError
 from geotoolz.core._lazy import xr
+from geotoolz.io._store_order import in_order
 
 NETCDF_ENDS = (".nc", ".nc4", ".netcdf")
 
@@ -58,7 +59,7 @@ def open_store(path: Path, group: str | None = None, decode_times: bool = True) 
             options |= {"chunks": None, "mask_and_scale": False, "decode_coords": "all"}
             options["consolidated"] = False  # a local folder is listed at once, consolidated or not
             found: xr.Dataset = xr.open_zarr(path, **options)
-            return found
+            return in_order(found)
         return xr.open_dataset(
             path, engine=_engine(), mask_and_scale=False, decode_coords="all", cache=False, **options
         )
