@@ -19,13 +19,15 @@ from geotoolz.io import WriteCOG, open_tile
 from geotoolz.radiometry import BandMath
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "catalog"))
+sys.path.insert(0, str(Path(__file__).parent))
 from _file_server import serving_files
+from _stac_rules import FIELDS, schema
 from _stac_servers import rustac_serving
 
 pystac = pytest.importorskip("pystac", reason="pystac is not installed")
 pytest.importorskip("pystac_client", reason="pystac-client is not installed")
 SCHEMAS = Path(__file__).parent / "schemas"
-HELD = ("proj", "file", "classification", "view")
+HELD = ("proj", "file", "classification", "view", *FIELDS)
 NDVI = BandMath("(nir - red) / (nir + red)", "ndvi")
 
 
@@ -55,6 +57,8 @@ def validate():
     for path in SCHEMAS.glob("*.json"):
         held = json.loads(path.read_text())
         validator.schema_cache[held["$id"].removesuffix("#")] = held
+    for prefix in FIELDS:
+        validator.schema_cache[EXTENSIONS[prefix]] = schema(prefix)
     geometry = "https://geojson.org/schema/Geometry.json"
     assert geometry in validator.schema_cache  # pystac brings it
 
@@ -91,6 +95,11 @@ def test_items_and_collection_keep_the_schemas(out, validate):
         lambda item: item["assets"]["ndvi"].update({"file:size": "many"}),
         lambda item: item["assets"]["scl"].update({"classification:classes": [{"name": "water"}]}),
         lambda item: item["properties"].pop("datetime"),
+        lambda item: item["assets"]["red"]["bands"][0].update({"eo:common_name": "rouge"}),
+        lambda item: item["assets"]["ndvi"].update({"raster:sampling": "pixel"}),
+        lambda item: item["assets"]["red"].update({"raster:bands": []}),
+        lambda item: item["properties"].update({"processing:software": {"geotoolz": 1}}),
+        lambda item: item["properties"].update({"processing:expression": "NDVI"}),
     ],
 )
 def test_the_schemas_see_what_is_wrong(out, validate, spoil):
