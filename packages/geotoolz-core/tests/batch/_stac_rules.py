@@ -13,26 +13,8 @@ from geotoolz.batch._assets import EXTENSIONS
 NUMBER, POSITIVE = {"type": "number"}, {"type": "number", "exclusiveMinimum": 0}
 PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 COMMON_NAMES = [
-    "pan",
-    "coastal",
-    "blue",
-    "green",
-    "green05",
-    "yellow",
-    "red",
-    "rededge",
-    "rededge071",
-    "rededge075",
-    "rededge078",
-    "nir",
-    "nir08",
-    "nir09",
-    "cirrus",
-    "swir16",
-    "swir22",
-    "lwir",
-    "lwir11",
-    "lwir12",
+    *("pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071", "rededge075"),
+    *("rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir", "lwir11", "lwir12"),
 ]
 FIELDS: dict[str, dict[str, Any]] = {
     "raster": {
