@@ -195,7 +195,10 @@ assert {name: content for name, content in pixels_and_items(out).items() if name
 # %% [markdown]
 # The fault-injection suite of the project does the same at every access to the output folder, several hundred times:
 # `python benchmarks/faults.py --faults 2000`. It fills disks, tears journals, sets clocks, and lets two runs race.
+
+# %% [markdown]
+# ## When not to use it
 #
-# **When not to use it:** a job of one scene, or one whose outputs go into a database that has transactions of its own.
+# A job of one scene, or one whose outputs go into a database that has transactions of its own.
 # A run that is killed loses the scenes that were under way; where one scene takes hours, cut it into tiles first. What
 # a pipeline does besides its outputs, such as sending a mail in a step of your own, is done again with the scene.

@@ -11,14 +11,17 @@ from geotoolz.core.testing import ContractSuite, case, contract_tile
 from geotoolz.temporal import (
     BurnSeverity,
     Composite,
+    CountDates,
     Difference,
     LinearGapFill,
     MannKendall,
+    RequireObservations,
     ResampleTime,
     TheilSenTrend,
 )
 
 SKIP = {"stack_equals_dates": "one date alone is no series"}
+COUNTS = {**SKIP, "nodata_honoured": "the share of clear dates is made of counts, not of the bands"}
 
 
 def stack(
@@ -35,6 +38,16 @@ def stack(
                 band.values[rng.random(cloudy.shape) < 0.1] = band.attrs["_FillValue"]
     days = np.cumsum(rng.integers(1, 30, times))
     return tile.assign_coords(time=np.datetime64("2024-01-01T10:00", "ns") + days * np.timedelta64(1, "D"))
+
+
+def counted(shape: tuple[int, int] = (37, 53), *, seed: int = 0, times: int = 0) -> xr.Dataset:
+    """A composite with the counts of dates that `RequireObservations` looks at."""
+    tile, rng = contract_tile(shape, seed=seed), np.random.default_rng([seed, 11])
+    seen = rng.integers(0, 6, shape)
+    clear = np.minimum(rng.integers(0, 6, shape), seen)
+    counts = {"seen_dates": seen, "clear_dates": clear, "observations": clear}
+    about = {"units": "1", "quantity": "flags"}
+    return tile.assign({n: (("y", "x"), v.astype(np.uint16), about) for n, v in counts.items()})
 
 
 digital = partial(stack, raw=True)
@@ -74,6 +87,10 @@ class TestTemporal(ContractSuite):
         case(Difference(), stack, skip=SKIP),
         case(Difference(1, -2, ("red", "nir"), relative=True), digital, skip=SKIP),
         case(Difference("2024-01-01", "2024-06-01", sign="before-after", max_days=99.0), stack, skip=SKIP),
+        case(CountDates(), stack, skip=SKIP),
+        case(CountDates("nir", "dates"), digital, skip=SKIP),
+        case(RequireObservations(("red", "nir"), 3), counted, skip=COUNTS),
+        case(RequireObservations(("red",)), counted, skip=COUNTS),
         case(TheilSenTrend(), digital, skip=SKIP),
         case(TheilSenTrend(("red", "nir"), 2, 0.9, "2020-01-01"), stack, skip=SKIP),
         case(MannKendall(min_obs=3), stack, skip=SKIP),

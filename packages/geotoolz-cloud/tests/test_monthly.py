@@ -20,11 +20,18 @@ from geotoolz.core import (
     OutsideError,
     ParameterError,
     Sequential,
+    TileError,
     geobox_of,
 )
-from geotoolz.core.testing import data_path, write_scene
+from geotoolz.core.testing import contract_tile, data_path, write_scene
 from geotoolz.io import WriteCOG, open_tile, open_zarr
-from geotoolz.temporal import Composite, EmptyPeriodWarning, monthly_composite
+from geotoolz.temporal import (
+    Composite,
+    CountDates,
+    EmptyPeriodWarning,
+    RequireObservations,
+    monthly_composite,
+)
 
 SIZE = 80
 # pytest.warns hands it on as its own, past the exception for odc
@@ -264,3 +271,12 @@ def test_croatia_in_august() -> None:
         clear = stack[["red", "nir"]].where(~stack.scl.isin([3, 8, 9, 10]))
         expected = np.nanmedian(clear.red.values, axis=0)
     np.testing.assert_allclose(images.red[0], expected, rtol=0, atol=1e-7)
+
+
+def test_counting_dates_needs_a_stack_and_its_band():
+    with pytest.raises(TileError, match="time"):
+        CountDates("red")(contract_tile((8, 8)))
+    with pytest.raises(MissingVariableError, match="swir16"):
+        CountDates("swir16")(contract_tile((8, 8), times=2).drop_vars("swir16", errors="ignore"))
+    with pytest.raises(TileError, match="clear_dates"):
+        RequireObservations(("red",))(contract_tile((8, 8)))

@@ -17,9 +17,11 @@ from geotoolz.core.testing import Reference, ReferenceSuite, data_path
 from geotoolz.temporal import (
     BurnSeverity,
     Composite,
+    CountDates,
     Difference,
     LinearGapFill,
     MannKendall,
+    RequireObservations,
     ResampleTime,
     TheilSenTrend,
 )
@@ -301,7 +303,28 @@ UNFIT = "test_composite.py::test_bands_that_do_not_fit_are_refused"
 TWICE = "test_resample_time.py::test_unsorted_and_duplicate_times_are_refused"
 SERIES = "test_trend.py::test_stacks_that_do_not_fit"
 BURN = "test_burn.py::test_wrong_stacks_are_refused"
+COUNTED = "test_monthly.py::test_counting_dates_needs_a_stack_and_its_band"
 WRONG = "test_difference.py::test_a_missing_stack_and_wrong_values_are_refused"
+
+
+def _counts_against_numpy() -> float:
+    tile = spectra()
+    found = CountDates("nir", "dates")(tile)["dates"].values
+    return float(np.abs(found.astype(int) - np.isfinite(tile["nir"].values).sum(0)).max())
+
+
+def _required_against_numpy() -> float:
+    """Of counts before and after a mask: what stays, and the share that was clear."""
+    tile = spectra()
+    seen = CountDates("red", "seen_dates")(tile)
+    seen["red"] = seen["red"].where(np.random.default_rng(3).random(seen["red"].shape) > 0.6)
+    clear = Composite("median", ("red",), count="observations")(CountDates("red", "clear_dates")(seen))
+    found = RequireObservations(("red",), least=8)(clear)
+    here, there = np.isfinite(seen["red"].values).sum(0), np.isfinite(tile["red"].values).sum(0)
+    kept = np.where(here >= 8, clear["red"].values, np.nan)
+    assert np.isnan(kept).any() and np.isfinite(kept).any()
+    np.testing.assert_array_equal(found["red"].values, kept)
+    return float(np.nanmax(np.abs(found["clear_share"].values - here / there)))
 
 
 class TestTemporal(ReferenceSuite):
@@ -327,6 +350,9 @@ class TestTemporal(ReferenceSuite):
                   bad_input=UNFIT),
         Reference(Composite, "best_pixel: the documented score in numpy", _best_pixel_against_numpy, 0,
                   "pixels that differ", bad_input=UNFIT),
+        Reference(CountDates, "numpy.isfinite and sum", _counts_against_numpy, 0, "dates", bad_input=COUNTED),
+        Reference(RequireObservations, "numpy.where on counts, share in float64", _required_against_numpy,
+                  6e-8, bad_input=COUNTED),
         Reference(ResampleTime, "pandas resample('MS').mean() (Slovenia)", _monthly_against_pandas,
                   6e-8, bad_input=TWICE),
         Reference(ResampleTime, "pandas resample('W-MON').mean()", _weekly_against_pandas, 6e-8,

@@ -18,7 +18,7 @@ import rasterio
 from PIL import Image
 
 from geotoolz.catalog import GeoCatalog
-from geotoolz.core import Sequential, to_config
+from geotoolz.core import Sequential, geobox_of, to_config
 from geotoolz.core.testing import data_path
 from geotoolz.io import open_tile
 from geotoolz.radiometry import BandMath, BoxMean
@@ -343,7 +343,7 @@ def test_an_area_at_the_sources_own_resolution(server, client, layers):
     with rasterio.MemoryFile(answer.content) as file, file.open() as raster:
         assert raster.crs.to_epsg() == 4326
         assert tuple(raster.bounds) == pytest.approx((15.5, 45.4, 15.8, 45.6))
-        own = open_tile(data_path(SCENE)).red.odc.geobox.resolution.x
+        own = geobox_of(open_tile(data_path(SCENE))).resolution.x
         metres = 0.3 / raster.width * 111_150  # of a degree of latitude, the larger side of a pixel
         assert metres == pytest.approx(own, rel=0.01)
         values = raster.read(1)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from geotoolz.core import BatchError
@@ -125,11 +126,13 @@ class LocalCluster:
         token = os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._token.write_text(token, "ascii")
-        client, jobs = _free_port(), _free_port()
+        # a head with a server for clients does not start without gRPC, which a plain `ray` leaves out
+        client = _free_port() if find_spec("grpc") else 0
+        jobs = _free_port()
         process, log = self._launch(
             "--head",
             "--port=0",
-            f"--ray-client-server-port={client}",
+            *((f"--ray-client-server-port={client}",) if client else ()),
             f"--temp-dir={self.folder / 'ray'}",
             f"--include-dashboard={str(dashboard).lower()}",
             *((f"--dashboard-port={jobs}",) if dashboard else ()),
@@ -138,7 +141,7 @@ class LocalCluster:
         if found is None:
             raise BatchError("Ray did not tell its address", expected="a line with --address='…'")
         self.address = found[1]
-        self.client = f"ray://127.0.0.1:{client}"
+        self.client = f"ray://127.0.0.1:{client}" if client else ""
         self.jobs = f"http://127.0.0.1:{jobs}" if dashboard else ""
 
     def _launch(self, *options: str) -> tuple[subprocess.Popen[bytes], Path]:

@@ -30,7 +30,7 @@ class ClusterState:
     address : str
         Of the head, for ``--ray-address``.
     client : str
-        The same through Ray's client (``ray://…``).
+        The same through Ray's client (``ray://…``); empty where gRPC is not installed (``ray[client]``).
     jobs : str
         Where ``ray job submit`` finds it; empty without Ray's dashboard.
     pids : tuple of int

@@ -141,6 +141,7 @@ def test_real_scenes_without_reflectance_offset(tmp_path):
             }
             items.append({**item, "assets": assets})
         catalog = GeoCatalog.from_items(items)
+        forget_notices()  # said once per process: another test may have heard it
         with pytest.warns(UserWarning):  # the files are decimated: they and the item disagree on shapes
             before = tiles(catalog, ["red", "scl"])
             made = acquire(catalog, tmp_path, bands=["red", "scl"])

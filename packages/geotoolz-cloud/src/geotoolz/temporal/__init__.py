@@ -9,8 +9,7 @@ from geotoolz.temporal._difference import Difference
 from geotoolz.temporal._gap_fill import LinearGapFill
 from geotoolz.temporal._mann_kendall import MannKendall
 from geotoolz.temporal._monthly import EmptyPeriodWarning, monthly_composite
-from geotoolz.temporal._monthly_steps import CountDates as CountDates  # found by path: composites name them
-from geotoolz.temporal._monthly_steps import RequireObservations as RequireObservations
+from geotoolz.temporal._monthly_steps import CountDates, RequireObservations
 from geotoolz.temporal._pair import open_pair
 from geotoolz.temporal._resample import ResampleTime
 from geotoolz.temporal._trend import TheilSenTrend
@@ -26,10 +25,12 @@ find_mann_kendall_trend = verb(MannKendall, "find_mann_kendall_trend")
 __all__ = [
     "BurnSeverity",
     "Composite",
+    "CountDates",
     "Difference",
     "EmptyPeriodWarning",
     "LinearGapFill",
     "MannKendall",
+    "RequireObservations",
     "ResampleTime",
     "TheilSenTrend",
     "classify_burn_severity",

@@ -1,4 +1,4 @@
-"""Steps that only `monthly_composite` needs: counting dates, asking for enough of them."""
+"""The steps of `monthly_composite` around its composite: counting dates, asking for enough of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ SEEN, CLEAR = "seen_dates", "clear_dates"
 class CountDates(Map):
     """The number of dates on which a band has data.
 
-    Adds one variable ``(y, x)``, uint16, without no-data.
+    Adds one variable ``(y, x)``, uint16, without no-data. `monthly_composite` counts before and after
+    its masks with it.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class CountDates(Map):
     Examples
     --------
     >>> from geotoolz.core.testing import contract_tile
-    >>> from geotoolz.temporal._monthly_steps import CountDates
+    >>> from geotoolz.temporal import CountDates
     >>> int(CountDates("red", "dates")(contract_tile((8, 8), times=3)).dates.max())
     3
     """
@@ -53,7 +54,9 @@ class RequireObservations(Map):
     """No-data where a composite is made of too few dates, and the share of the dates that were clear.
 
     Reads the bands and the counts; writes the bands in their own dtype, and ``clear_share``, float32: NaN
-    where no date has data. The counts of dates are gone afterwards, the observations stay.
+    where no date has data. The counts of dates are gone afterwards, the observations stay. The last step of
+    `monthly_composite`: it wants the variables ``seen_dates`` and ``clear_dates`` of two `CountDates`, and
+    ``observations`` of `Composite`.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ class RequireObservations(Map):
 
     Examples
     --------
-    >>> from geotoolz.temporal._monthly_steps import RequireObservations
+    >>> from geotoolz.temporal import RequireObservations
     >>> RequireObservations(("red",), least=2).least
     2
     """

@@ -169,6 +169,8 @@ def _place(job: CatalogPipeline) -> list[Finding]:
     place = _existing(job.out)
     if not place.is_dir():
         return [Finding("error", "", "", f"{place} is no folder, and {job.out} is to lie there")]
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return [Finding("error", "", "", f"{place}: Read-only file system; choose another folder")]
     if not os.access(place, os.W_OK | os.X_OK):
         return [Finding("error", "", "", f"{place} cannot be written by this user")]
     return []
