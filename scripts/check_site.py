@@ -99,10 +99,11 @@ def searched(site: Path, chromium: str, pictures: Path | None) -> list[str]:
             found = [link.get_attribute("href") or "" for link in results.all()]
             if not any(expected in link for link in found):
                 told.append(f"the search for {words!r} finds {found[:5]}, and not {expected}")
-        for name in SHOWN if pictures is not None else ():
-            view.goto((site / name).as_uri())
+        if pictures is not None:
             pictures.mkdir(parents=True, exist_ok=True)
-            view.screenshot(path=str(pictures / f"{name.replace('/', '-').removesuffix('.html')}.png"))
+            for name in SHOWN:
+                view.goto((site / name).as_uri())
+                view.screenshot(path=pictures / f"{name.replace('/', '-').removesuffix('.html')}.png")
         browser.close()
     return told
 
