@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 #: what a reader types, and a page that must be among the answers
 SEARCHES = {
-    "NDVI": "guide/indices.html",
+    "NDVI": "gallery/p7-why-is-my-ndvi-wrong.html",
     "halo": "concepts/operators.html",
     "sandbox": "concepts/config.html",
 }
