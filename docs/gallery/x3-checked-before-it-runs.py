@@ -20,6 +20,7 @@ import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import rasterio
 
 import geotoolz as gz
@@ -213,6 +214,14 @@ read = item["properties"]["geotoolz:input_hashes"]
 print([Path(entry[0]).name for entry in read])
 # >>> {'done': 1}
 # >>> ['B04.tif', 'B08.tif']
+
+# %%
+with rasterio.open(next((work / "ndvi").glob("*.tif"))) as file:
+    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    shown = axis.imshow(file.read(1, masked=True), vmin=-0.1, vmax=0.9, cmap="RdYlGn")
+figure.colorbar(shown, label="NDVI of a scene whose green and blue are cut off")
+axis.set(xticks=[], yticks=[])
+plt.show()
 
 # %% [markdown]
 # EVI looks, and is told so by the reader:

@@ -16,6 +16,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import rasterio
+from rasterio.errors import RasterioError
+
 import geotoolz as gz
 from geotoolz.batch import Job, rebuild_journal, verify
 from geotoolz.core import GeotoolzError, Ref
@@ -97,7 +101,8 @@ cut = work / "products" / "2023-08-12.tif"
 cut.write_bytes(cut.read_bytes()[:1000])
 shutil.move(scenes[5], work / "away")
 write_scene({**scene, "datetime": "2023-08-20T10:00:31Z"}, work / "scenes")
-tell(job().plan())
+plan = job().plan()
+tell(plan)
 # >>> 20230810 stale    the input B04.tif changed
 # >>> 20230811 partial  2023-08-11.tif is missing
 # >>> 20230812 partial  2023-08-12.tif has 1000 bytes, ... were written
@@ -105,6 +110,32 @@ tell(job().plan())
 # >>> 20230814 fresh    done with this pipeline and these inputs
 # >>> 20230820 new      not made yet
 # >>> 20230815 orphan   not in the catalog
+
+# %% [markdown]
+# What lies on the disk beside it: every date with its product as far as it can be read, framed in the colour of its
+# state.
+
+# %%
+colours = {
+    "fresh": "tab:green",
+    "stale": "tab:orange",
+    "new": "tab:blue",
+    "orphan": "tab:gray",
+    "partial": "tab:red",
+}
+figure, axes = plt.subplots(1, 7, figsize=(11, 2.3), layout="constrained")
+for axis, tile in zip(axes, sorted(plan.tiles, key=lambda tile: tile.tile_id.split("_")[2]), strict=True):
+    date = tile.tile_id.split("_")[2]
+    try:
+        with rasterio.open(work / "products" / f"{date[:4]}-{date[4:6]}-{date[6:]}.tif") as file:
+            axis.imshow(file.read(1, masked=True), vmin=-0.1, vmax=0.8, cmap="RdYlGn")
+    except RasterioError:
+        axis.text(0.5, 0.5, "nothing\nto read", ha="center", va="center", transform=axis.transAxes)
+    axis.set_title(f"{date}\n{tile.state.value}", fontsize=9, color=colours[tile.state.value])
+    axis.set(xticks=[], yticks=[])
+    for side in axis.spines.values():
+        side.set(color=colours[tile.state.value], linewidth=3)
+plt.show()
 
 # %% [markdown]
 # A parameter of the pipeline makes all of them stale, and the plan says which, where it stands, and both values. In sum

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from geotoolz.io._providers import is_twice
+
 __all__ = ["Stamp", "fingerprint", "local_path", "refuse_changed", "task_key"]
 
 _VERSION = "geotoolz-task-1"
@@ -196,12 +198,18 @@ def _again(stamp: Stamp) -> Stamp:
 
 
 def _assets(item: Any, base: str) -> list[Stamp]:
-    """Stamp the files that an item names; anything that is not an item has none."""
+    """Stamp the files that an item names; anything that is not an item has none.
+
+    Second files of a band, which no reader opens, are left out: a copy of an item on this disk often still
+    names a bucket for them, which would be asked in vain.
+    """
     assets = item.get("assets") if isinstance(item, dict) else None
     if not isinstance(assets, dict):
         return []
     stamps = []
     for name in sorted(assets):
+        if is_twice(name, None):
+            continue
         asset = assets[name]
         href = asset.get("href") if isinstance(asset, dict) else None
         if not isinstance(href, str):

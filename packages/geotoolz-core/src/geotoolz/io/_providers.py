@@ -206,6 +206,10 @@ def keys_of(family: str) -> dict[str, str]:
     return found
 
 
+#: what ends the keys of second files, whoever provides them
+_TWICE = tuple(sorted({end for one in COLLECTIONS for end in one.twice}))
+
+
 def is_twice(key: str, collection: Collection | None) -> bool:
     """Tell an asset that is another file of a band; without a table, by what any provider does.
 
@@ -214,7 +218,7 @@ def is_twice(key: str, collection: Collection | None) -> bool:
     >>> is_twice("red-jp2", None), is_twice("red", None)
     (True, False)
     """
-    ends = collection.twice if collection else tuple(end for one in COLLECTIONS for end in one.twice)
+    ends = collection.twice if collection else _TWICE
     return bool(ends) and key.lower().endswith(ends)
 
 

@@ -111,7 +111,7 @@ def assert_law(
     windows : iterable of (rows, columns), optional
         Window sizes; by default single rows and columns, one larger than the tile, random ones.
     threads : iterable of int
-        Numbers of threads.
+        Numbers of threads: each with every window on the tile itself, by turns on the adversarial ones.
     adversarial : bool
         Also try tiles with one bright pixel, a cross of no-data, plateaus, infinite values, and no
         data at all.
@@ -132,12 +132,14 @@ def assert_law(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # NumPy kernels meet infinite values here
         tiles = {"random": tile, **(adversaries(tile) if adversarial else {})}
-        for label, one in tiles.items():
+        counts = tuple(threads)
+        for turn, (label, one) in enumerate(tiles.items()):
             frozen = _frozen(op, one, tile)
             whole = _outcome(frozen, one, None, 1)
             sizes = list(windows) if windows is not None else cuts((one.sizes["y"], one.sizes["x"]), seed)
-            for size in sizes:
-                for n in threads:
+            for number, size in enumerate(sizes):
+                # threads matter to how windows are dealt out, not to what their pixels hold
+                for n in counts if one is tile else counts[(turn + number) % len(counts) :][:1]:
                     what = f"{label} tile, windows of {size}, {n} thread(s)"
                     _compare(whole, _outcome(frozen, one, size, n), what)
             for n in (seed, seed + 1):
