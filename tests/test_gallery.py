@@ -17,7 +17,7 @@ sys.path.remove(str(ROOT))
 PAGES = gallery.pages()
 WATCHER = ROOT / "packages" / "geotoolz-repro" / "tests" / "helpers" / "gtz_gallery.py"
 #: pages after which nothing is run again, and why
-NOTHING_TO_RERUN = {"x4-survives": "its drivers are processes of their own, which it kills"}
+NOTHING_TO_RERUN = {"x4-survives": "the bare NDVI of other pages, in processes that it kills"}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import tomllib
 from importlib.metadata import distribution
@@ -65,6 +66,17 @@ def test_the_root_installs_and_checks_every_member():
     assert set(root["tool"]["mypy"]["mypy_path"]) == sources
     assert sources <= set(root["tool"]["mypy"]["files"])
     assert all(f"- {source}" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8") for source in sources)
+
+
+def test_the_container_installs_every_member():
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    assert {
+        name for name in text.replace('"', " ").replace("[", " ").split() if name.startswith("geotoolz-")
+    } == {member.name for member in MEMBERS}
+    for script in re.findall(r"scripts/\w+\.(?:sh|py)", text):
+        assert (ROOT / script).is_file()
+    kept_out = (ROOT / ".containerignore").read_text(encoding="utf-8").split()
+    assert not {"packages", "scripts", "geotoolz-nextgen", "README.md", "LICENSE"} & set(kept_out)
 
 
 def test_no_machine_in_the_text():
