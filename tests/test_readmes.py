@@ -1,4 +1,4 @@
-"""The example in the README of every package runs as printed."""
+"""The example in the README of every package, and of the workspace, runs as printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from geotoolz.indices import NDVI
 from geotoolz.io import WriteCOG
 
 ROOT = Path(__file__).parent.parent
-READMES = sorted([*ROOT.glob("packages/*/README.md"), ROOT / "geotoolz-nextgen" / "README.md"])
+READMES = sorted(
+    [*ROOT.glob("packages/*/README.md"), *(ROOT / name / "README.md" for name in ("", "geotoolz-nextgen"))]
+)
 
 
 @pytest.fixture
