@@ -75,7 +75,13 @@ class Map(TileOperator, abstract=True):
     ...         return (red + green) / np.float32(2)
     """
 
-    kernel: ClassVar[Callable[..., Any] | None] = None
+    if TYPE_CHECKING:  # a method that may be overridden by one of any signature
+
+        @staticmethod
+        def kernel(*args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+        kernel: ClassVar[Callable[..., Any] | None] = None
 
     def plan(self, tile: TileSpec) -> Plan:
         """Say what will be read and written, without pixels.
