@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from geotoolz.core import (
     FrozenArray,
+    GeotoolzError,
     MissingVariableError,
     NotFrozenError,
     ParameterError,
@@ -21,6 +22,7 @@ from geotoolz.core import (
     TileError,
     freeze,
     load,
+    load_sandboxed,
     run,
     save,
 )
@@ -464,3 +466,12 @@ def test_enmap_opens_as_a_cube():
     assert run(frozen, tile, window=(50, 40)).identical(frozen(tile))
     assert found.cube.shape == (224, 160, 96)
     assert np.flatnonzero(~Background()(found).used).tolist() == [129, 130, 131, 132, 133, 134]
+
+
+@pytest.mark.parametrize("numbers", ["[0.1, 0.2]", "[null]"])
+@pytest.mark.parametrize("load_text", [load, load_sandboxed])
+def test_no_text_holds_a_spectrum(load_text, numbers):
+    """What is loaded can be written again; numbers of an array stand in a file."""
+    text = f"_target_: geotoolz.hyperspectral.ACE\nspectrum: {numbers}\n"
+    with pytest.raises(GeotoolzError, match=r"line 2.*spectrum"):
+        load_text(text)

@@ -168,9 +168,23 @@ class _Loader:
                 return self._ref(own)
             cls = self.find(target)
             check_parameter_names(cls, own)
-            return cls(**own)
+            made = cls(**own)
+            self._refuse_arrays(made, own)
+            return made
         except GeotoolzError as error:
             raise self._located(error, path) from error
+
+    def _refuse_arrays(self, made: Operator, own: Mapping[str, Any]) -> None:
+        """Refuse numbers in the text where an array belongs: the pipeline could not be written again."""
+        for name in own:
+            if _holds_array(getattr(made, name, None)):
+                error = ParameterError(
+                    f"{type(made).__name__}: the text holds numbers for {name}, which is an array",
+                    expected=f"a file: {name}: {{_target_: {REF_TARGET}, uri: …, sha256: …}}",
+                    fix="make the pipeline in Python; geotoolz.core.save writes it with its arrays",
+                )
+                error.parameter = name  # type: ignore[attr-defined]
+                raise error
 
     def _ref(self, own: Mapping[str, Any]) -> Ref:
         if set(own) != {"uri", "sha256"} or not all(isinstance(v, str) for v in own.values()):
