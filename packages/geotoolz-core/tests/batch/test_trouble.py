@@ -251,3 +251,36 @@ def test_several_files_are_placed_together_or_not_at_all(tmp_path):
             (staged / name).write_bytes(b"ours")
         commit(layout, "a", staged, {}, lambda files: {})
     assert not (tmp_path / "a.npy").exists() and (tmp_path / "b.npy").read_bytes() == b"theirs"
+
+
+def test_a_disk_that_is_full_for_the_journal_alone_ends_the_run_in_good_order(scenes, tmp_path, monkeypatch):
+    """Whether a tile or the line about it finds the disk full first, is chance: both end a run alike."""
+    from geotoolz.batch import _journal
+
+    write, lines = _journal._write_all, []
+
+    def full(fd, data):
+        lines.append(data)
+        if len(lines) == 4:  # run, done, done, and half of the next one
+            write(fd, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(fd, data)
+
+    monkeypatch.setattr(_journal, "_write_all", full)
+    out = tmp_path / "out"
+    report = pipeline(scenes, out, engine="inline").run()
+    assert report.exit_code is ExitCode.STOPPED
+    assert report.counts == {"done": 3, "not-run": 5}
+    assert "No space left" in report.why
+    monkeypatch.undo()
+    text = Layout(out).journal(None).read_text().splitlines()
+    assert [_event(line) for line in text] == ["run", "done", "done", "torn", "end"]
+    again = pipeline(scenes, out, engine="inline").run()  # the item tells what the journal lost
+    assert again.counts == {"fresh": 3, "done": 5} and again.exit_code is ExitCode.DONE
+
+
+def _event(line):
+    try:
+        return json.loads(line)["ev"]
+    except json.JSONDecodeError:
+        return "torn"

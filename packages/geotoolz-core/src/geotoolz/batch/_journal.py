@@ -94,13 +94,14 @@ class _FileTail:
     def __init__(self, path: Path) -> None:
         self._waiting = 0
         self._synced = time.monotonic()
-        torn = _ends_torn(path)
+        self._torn = _ends_torn(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        if torn:  # a crash in mid-write: close that line, so that the next record is whole
-            os.write(self._fd, b"\n")
 
     def add(self, line: bytes) -> None:
-        _write_all(self._fd, line)
+        # a crash or a full disk in mid-write: that line is closed first, so that this record is whole
+        text, self._torn = (b"\n" + line if self._torn else line), True
+        _write_all(self._fd, text)
+        self._torn = False
         self._waiting += 1
         if self._waiting >= _GROUP or time.monotonic() - self._synced > _SECONDS:
             self.sync()

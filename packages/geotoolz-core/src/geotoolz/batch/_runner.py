@@ -77,7 +77,7 @@ def run_plan(job: CatalogPipeline, plan: BatchPlan, begun: float) -> BatchReport
         report = _report(job, rows, begun, orphans, engine=name, stopped=stopped, over=over, work=work)
         _saved(report)
         told = {"exit_code": int(report.exit_code), "stopped": report.stopped, "why": report.why}
-        journal.append("end", run=work.run_id, counts=report.counts, **told)
+        work.note("end", run=work.run_id, counts=report.counts, **told)
     work.ended(report)
     if stopped is StopReason.ON_ERROR and work.first_error is not None:
         raise work.first_error

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from geotoolz.core._errors import BatchError, GeotoolzError
+
 from ._breaker import shape_of
 from ._budget import BudgetMeter
 from ._driver import Driver, Outcome, StopReason
@@ -55,6 +57,7 @@ class Work:
         self.first_error: BaseException | None = None
         self.failed = 0
         self.why = ""
+        self._unwritten: BatchError | None = None
 
     def go(self, todo: Sequence[PlannedTile]) -> tuple[StopReason | None, int]:
         """Make the tiles; return why it ended early, and how many failed."""
@@ -73,7 +76,7 @@ class Work:
                 timeout=self.job.timeout,
                 interrupted=interrupts.asked,
                 on_retry=self._retried,
-                halt=self.meter.halt,
+                halt=self._halt,
             )
             for outcome in driver.run(run_tile, tasks.items(), len(tasks)):
                 self._record(outcome, tasks[outcome.ident])
@@ -82,7 +85,17 @@ class Work:
             self._release(driver.watch.shape)
         elif driver.stopped is StopReason.BUDGET:
             self.why = self.meter.used_up
+        if self._unwritten is not None:
+            self.why = str(self._unwritten)
+            return StopReason.OUTPUT, self.failed
         return driver.stopped, self.failed
+
+    def note(self, event: str, **values: Any) -> None:
+        """Write into the journal; where that fails, the run ends in good order: items say the same."""
+        try:
+            self.journal.append(event, **values)
+        except BatchError as error:
+            self._unwritten = self._unwritten or error
 
     def ended(self, report: BatchReport) -> None:
         """Tell progress, metrics and whoever is to be alerted how the run ended."""
@@ -100,6 +113,9 @@ class Work:
             self.job.alert.crashed(self.job.out, error)
 
     # ---- inside
+
+    def _halt(self, running: int) -> StopReason | None:
+        return self.meter.halt(running) if self._unwritten is None else StopReason.OUTPUT
 
     def _begin(self, todo: int, engine: str) -> None:
         self.metrics.start(self.rows.values(), todo)
@@ -121,7 +137,7 @@ class Work:
 
     def _record(self, outcome: Outcome, task: TileTask) -> None:
         event, values = record_of(outcome, task, self.run_id)
-        self.journal.append(event, **values)
+        self.note(event, **values)
         seconds = sum(attempt.seconds for attempt in outcome.attempts)
         row = row_of_outcome(outcome, self.rows[outcome.ident])
         self.rows[outcome.ident] = row
@@ -144,7 +160,7 @@ class Work:
             for row in self.rows.values()
             if row.status == "failed" and shape_of(_failure_of(row)) == shape
         ]
-        self.journal.append("release", tiles=alike)
+        self.note("release", tiles=alike)
 
 
 def record_of(outcome: Outcome, task: TileTask, run: str) -> tuple[str, dict[str, Any]]:
@@ -257,8 +273,6 @@ def _failure_of(row: TileRow) -> Failure:
 
 
 def _error(outcome: Outcome) -> BaseException:
-    from geotoolz.core._errors import BatchError, GeotoolzError
-
     failure = outcome.failure
     if failure is None:
         return BatchError(f"tile {outcome.ident!r}")
