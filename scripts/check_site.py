@@ -23,7 +23,7 @@ SEARCHES = {
     "halo": "concepts/operators.html",
     "sandbox": "concepts/config.html",
 }
-SHOWN = ("index.html", "tutorial.html", "guide/operators.html", "gallery/index.html", "performance.html")
+SHOWN = ("index.html", "tutorial.html", "concepts/operators.html", "gallery/index.html", "performance.html")
 
 
 class Page(HTMLParser):
