@@ -2,7 +2,7 @@
 # What another type checker sees of the installed wheels: pyright, strict, on a program as users write it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-root=$PWD work=$(mktemp -d)
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash scripts/build_wheels.sh "$work/wheels" >/dev/null
 uv run --quiet --no-project python scripts/update_constraints.py --print >"$work/constraints.txt"

@@ -1,4 +1,4 @@
-# pyright: strict
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """What a user writes, as pyright sees it on installed wheels: `scripts/types_installed.sh`. Never run."""
 
 from __future__ import annotations
@@ -54,5 +54,5 @@ assert_type(report.counts, dict[str, int])
 
 # what must be found: each of these lines is an error, and pyright says so where one is not
 NDVI(nmae="ndvi")  # pyright: ignore[reportCallIssue]
-gz.open_tile(7)  # pyright: ignore[reportArgumentType]
+gz.dump(7)  # pyright: ignore[reportArgumentType]
 compute_ndvi("scene")  # pyright: ignore[reportArgumentType]

@@ -91,7 +91,7 @@ class Work:
         return driver.stopped, self.failed
 
     def note(self, event: str, **values: Any) -> None:
-        """Write into the journal; where that fails, the run ends in good order: items say the same."""
+        """Write into the journal; where that fails, the run ends in good order: items say what is done."""
         try:
             self.journal.append(event, **values)
         except BatchError as error:

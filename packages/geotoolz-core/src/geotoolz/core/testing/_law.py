@@ -139,7 +139,8 @@ def assert_law(
             sizes = list(windows) if windows is not None else cuts((one.sizes["y"], one.sizes["x"]), seed)
             for number, size in enumerate(sizes):
                 # threads matter to how windows are dealt out, not to what their pixels hold
-                for n in counts if one is tile else counts[(turn + number) % len(counts) :][:1]:
+                in_turn = (counts[(turn + number) % len(counts)],)
+                for n in counts if one is tile else in_turn:
                     what = f"{label} tile, windows of {size}, {n} thread(s)"
                     _compare(whole, _outcome(frozen, one, size, n), what)
             for n in (seed, seed + 1):
