@@ -82,6 +82,39 @@ def test_a_plain_data_loader_of_torch_gives_the_same_batches(workers):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def equal(one, other):
+    return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("balance", [False, True])
+def test_the_loader_gives_what_a_plain_one_gives_in_that_order(workers, balance):
+    data = chips()
+    loader = data.loader(8, workers=workers, balance=balance, buffer=24)
+    made = list(loader)
+    assert len(made) == len(loader) == 8
+    for batch in made:
+        assert equal(batch, data[batch["chip"].tolist()])
+    if not balance:
+        assert [n for batch in made for n in batch["chip"].tolist()] == data.patches.order(0)
+
+
+def test_the_loader_reads_ahead_in_the_order_of_the_files(monkeypatch):
+    data, reads = chips(), []
+    own = data._chips.read
+    monkeypatch.setattr(data._chips, "read", lambda patches: reads.append(len(patches)) or own(patches))
+    assert len(ids(data.loader(8, buffer=24))) == 60
+    assert reads == [24, 24, 12]
+
+
+def test_ranks_of_the_loader_make_the_epoch():
+    data = chips()
+    whole = [batch["chip"].tolist() for batch in data.loader(8)]
+    shares = [[b["chip"].tolist() for b in data.loader(8, rank=r, world=3, workers=r)] for r in range(3)]
+    assert [shares[n % 3][n // 3] for n in range(8)] == whole
+    assert [len(data.loader(8, rank=r, world=3)) for r in range(3)] == [3, 3, 2]
+
+
 def test_shares_of_ranks_make_the_plan():
     data = chips()
     shares = [ids(data.stream(4, rank=rank, world=3)) for rank in range(3)]
@@ -212,6 +245,10 @@ def test_bad_input():
         chips(codes=(7,)).balanced_weights()
     with pytest.raises(ParameterError, match="buffer=4"):
         chips().stream(8, buffer=4)
+    with pytest.raises(ParameterError, match="buffer=4"):
+        chips().loader(8, buffer=4)
+    with pytest.raises(ParameterError, match="rank=2 of 2"):
+        chips().loader(8, rank=2, world=2)
 
 
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice, and what it uses of torch

@@ -276,9 +276,21 @@ class GeoChips:
         return balanced_weights(self)
 
     def loader(
-        self, batch_size: int, *, workers: int = 0, shuffle: bool = True, balance: bool = False
+        self,
+        batch_size: int,
+        *,
+        workers: int = 0,
+        shuffle: bool = True,
+        balance: bool = False,
+        buffer: int = 256,
+        rank: int = 0,
+        world: int = 1,
     ) -> Any:
-        """Return torch's `DataLoader` of these chips.
+        """Return torch's `DataLoader` of these chips: every chip, in the same batches whatever the workers.
+
+        The batches are those of a plain ``DataLoader`` over these chips in that order. That one asks for a
+        batch at a time, and decodes a file's blocks anew for each; here the pixels of the next batches are
+        read together, in the order in which they lie in their files.
 
         Parameters
         ----------
@@ -290,12 +302,22 @@ class GeoChips:
             In another order every epoch, by seed and epoch.
         balance : bool
             Draw chips with replacement, so that all classes are seen alike.
+        buffer : int
+            Chips that a worker reads ahead, and holds.
+        rank, world : int
+            This process, of how many: it gets every so many-th batch.
+
+        Raises
+        ------
+        ParameterError
+            If the buffer is smaller than a batch, or there is no such rank.
         """
-        from geotoolz.learn._geochips_stream import Order
+        from geotoolz.learn._geochips_stream import ChipEpoch
 
         data = require("torch", "GeoChips").utils.data
-        order = Order(self, shuffle=shuffle, weights=self.balanced_weights() if balance else None)
-        return data.DataLoader(self, batch_size, sampler=order, num_workers=workers, collate_fn=self.collate)
+        weights = self.balanced_weights() if balance else None
+        epoch = ChipEpoch(self, batch_size, buffer, (rank, world), shuffle=shuffle, weights=weights)
+        return data.DataLoader(epoch, batch_size=None, num_workers=workers)
 
     def stream(self, batch_size: int, *, buffer: int = 256, rank: int = 0, world: int = 1) -> Any:
         """Return the chips as an `IterableDataset` of batches, for ``DataLoader(…, batch_size=None)``.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import IterableDataset, Sampler, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from geotoolz.core import ParameterError
 
@@ -23,18 +23,9 @@ class ChipStream(IterableDataset[dict[str, Tensor]]):  # type: ignore[misc]
 
     def __init__(self, chips: GeoChips, batch_size: int, buffer: int, rank: int, world: int) -> None:
         super().__init__()
-        if batch_size < 1 or buffer < batch_size or not 0 <= rank < world:
-            raise ParameterError(
-                f"batch_size={batch_size}, buffer={buffer}, rank={rank} of {world}",
-                expected="batches of 1 chip or more, a buffer for one, and a rank below world",
-            )
-        self.chips, self.batch_size, self.buffer, self.rank, self.world = (
-            chips,
-            batch_size,
-            buffer,
-            rank,
-            world,
-        )
+        _require_a_share(batch_size, buffer, rank, world)
+        self.chips, self.batch_size, self.buffer = chips, batch_size, buffer
+        self.rank, self.world = rank, world
 
     def set_epoch(self, epoch: int) -> None:
         """Go on to another epoch."""
@@ -73,17 +64,66 @@ class ChipStream(IterableDataset[dict[str, Tensor]]):  # type: ignore[misc]
         return bool(useful.any())
 
 
-class Order(Sampler[int]):  # type: ignore[misc]
-    """The order of the chips in the epoch that their data set is in."""
+class ChipEpoch(IterableDataset[dict[str, Tensor]]):  # type: ignore[misc]
+    """All chips of the epoch in batches, the same ones whatever the workers; see `GeoChips.loader`.
 
-    def __init__(self, chips: GeoChips, *, shuffle: bool, weights: Array | None = None) -> None:
-        self.chips, self.shuffle, self.weights = chips, shuffle, weights
+    A worker knows the order of the whole epoch, takes every so many-th batch of it, and reads the pixels of
+    its next batches together. A map-style data set is asked for one batch at a time: it would decode the
+    same blocks of a file again for each.
+    """
+
+    def __init__(
+        self,
+        chips: GeoChips,
+        batch_size: int,
+        buffer: int,
+        share: tuple[int, int] = (0, 1),
+        *,
+        shuffle: bool,
+        weights: Array | None = None,
+    ) -> None:
+        super().__init__()
+        _require_a_share(batch_size, buffer, *share)
+        self.chips, self.batch_size, self.buffer, (self.rank, self.world) = chips, batch_size, buffer, share
+        self.shuffle, self.weights = shuffle, weights
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go on to another epoch."""
+        self.chips.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self.chips)
+        return len(self._batches(self.rank, self.world))
 
-    def __iter__(self) -> Iterator[int]:
+    def order(self) -> list[int]:
+        """Return the numbers of the chips in the order of the epoch."""
+        chips = self.chips
         if self.weights is None:
-            return iter(self.chips.patches.order(self.chips.seed if self.shuffle else None))
-        rng = np.random.default_rng(np.random.SeedSequence(self.chips.seed, spawn_key=(self.chips.epoch, 1)))
-        return iter(rng.choice(len(self.weights), len(self.weights), p=self.weights).tolist())
+            return chips.patches.order(chips.seed if self.shuffle else None)
+        rng = np.random.default_rng(np.random.SeedSequence(chips.seed, spawn_key=(chips.epoch, 1)))
+        drawn: list[int] = rng.choice(len(self.weights), len(self.weights), p=self.weights).tolist()
+        return drawn
+
+    def _batches(self, rank: int, world: int) -> list[list[int]]:
+        """Return every so many-th batch of the epoch."""
+        numbers, size = self.order(), self.batch_size
+        return [numbers[n : n + size] for n in range(rank * size, len(numbers), world * size)]
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        info = get_worker_info()
+        worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
+        batches = self._batches(self.rank + worker * self.world, self.world * workers)
+        ahead = self.buffer // self.batch_size
+        for first in range(0, len(batches), ahead):
+            some = [[self.chips.patches[n] for n in batch] for batch in batches[first : first + ahead]]
+            once = {patch.index: patch for batch in some for patch in batch}
+            held = self.chips._chips.read(list(once.values()))
+            for batch in some:
+                yield self.chips.batch(batch, held)
+
+
+def _require_a_share(batch_size: int, buffer: int, rank: int, world: int) -> None:
+    if batch_size < 1 or buffer < batch_size or not 0 <= rank < world:
+        raise ParameterError(
+            f"batch_size={batch_size}, buffer={buffer}, rank={rank} of {world}",
+            expected="batches of 1 chip or more, a buffer for one, and a rank below world",
+        )
