@@ -67,7 +67,8 @@ def main() -> int:
         remote = run(scenes, "s3://bench/out")
     print(f"local   {local[0]:6.1f} ms CPU {local[1]:6.1f} ms wall per tile")
     print(f"s3      {remote[0]:6.1f} ms CPU {remote[1]:6.1f} ms wall per tile (the server included)")
-    print("requests per tile", per_tile, "· second run", second)
+    print("requests per tile:", ", ".join(f"{method} {count:g}" for method, count in per_tile.items()))
+    print(f"own CPU: {remote[0] / local[0]:.2f} × a local run; a second run asks {second} questions")
     held = {
         "requests per tile": per_tile["PUT"] <= 5 and per_tile["HEAD"] <= 3 and per_tile["GET"] <= 2,
         "own CPU at most 4 times a local run": remote[0] <= 4 * local[0],

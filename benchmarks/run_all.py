@@ -8,10 +8,10 @@ The claims stand in ``claims.toml``, each with the script that measures it and t
 the script prints. The scripts run one after the other, each in a process of its own, and nothing else should
 run beside them. The result, with facts of the machine, becomes a JSON file under ``results/``.
 
-Run with ``uv run benchmarks/run_all.py [--quick] [--only NAME ...] [--titiler PYTHON]``; exits 1 where a
-claim does not hold, or its number was not found. ``--quick`` takes small sizes: it shows that all run, not
-what they cost; claims that only the full size can show are left out. A claim whose library is absent is left
-out, with the reason.
+Run with ``uv run benchmarks/run_all.py [--quick] [--only NAME ...] [--titiler PYTHON]
+[--python SCRIPT=PYTHON ...]``; exits 1 where a claim does not hold, or its number was not found. ``--quick``
+takes small sizes: it shows that all run, not what they cost; claims that only the full size can show are left
+out. A claim whose library is absent is left out, with the reason.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _target(claim: dict[str, Any]) -> str:
 def measure(entry: dict[str, Any], given: argparse.Namespace) -> list[Row]:
     """Run a script and read its claims."""
     script = entry["run"]
-    absent = [name for name in entry.get("needs", ()) if find_spec(name) is None]
+    other = dict(pair.split("=", 1) for pair in given.python)
+    python = other.get(script, sys.executable)
+    absent = [name for name in entry.get("needs", ()) if script not in other and find_spec(name) is None]
     if entry.get("titiler") and given.titiler is None:
         absent.append("titiler (--titiler PYTHON)")
     if absent:
@@ -96,7 +98,7 @@ def measure(entry: dict[str, Any], given: argparse.Namespace) -> list[Row]:
     begin = time.perf_counter()
     print(f"… {script} {' '.join(arguments)}", file=sys.stderr, flush=True)
     done = subprocess.run(
-        [sys.executable, str(HERE / script), *arguments], capture_output=True, text=True, check=False
+        [python, str(HERE / script), *arguments], capture_output=True, text=True, check=False
     )
     print(f"  {time.perf_counter() - begin:.0f} s, exit code {done.returncode}", file=sys.stderr, flush=True)
     if given.keep is not None:
@@ -170,6 +172,10 @@ def main() -> int:
         "--only", nargs="+", metavar="NAME", default=[], help="beginnings of the scripts' names"
     )
     parser.add_argument("--titiler", metavar="PYTHON", help="the Python of an environment with titiler")
+    parser.add_argument(
+        "--python", nargs="+", metavar="SCRIPT=PYTHON", default=[],
+        help="a script's own environment: torch_loader.py=…/bin/python, of one with torchgeo",
+    )  # fmt: skip
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="what the scripts print goes here")
     given = parser.parse_args()
     facts, rows = machine(), []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geotoolz.batch import CatalogPipeline, Change, StaleCause, changes, rebuild_journal, verify
+from geotoolz.batch._rows import tile_sources
 from geotoolz.core import ParameterError, Ref, Sequential
 from geotoolz.core._errors import BatchError, ReadError
 from geotoolz.core.testing import write_scene
@@ -54,6 +56,26 @@ def test_a_changed_parameter_is_named_by_its_path_and_both_values(scenes, tmp_pa
     shutil.rmtree(tmp_path / ".geotoolz/configs")  # then the items say what the pipeline was
     again = job(scenes, tmp_path, Ratio(gain=1.5)).plan()
     assert only_reason(again) == only_reason(plan)
+
+
+def test_a_plan_leaves_the_garbage_collector_as_it_was(scenes, tmp_path):
+    job = CatalogPipeline(scenes, Ratio(), tmp_path / "out", progress="none")
+    for collecting in (True, False):
+        (gc.enable if collecting else gc.disable)()
+        try:
+            job.plan()
+            with pytest.raises(ParameterError):
+                CatalogPipeline(scenes, Ratio(), tmp_path / "out", progress="none", tiles=["no such"]).plan()
+            assert gc.isenabled() == collecting
+        finally:
+            gc.enable()
+
+
+def test_facts_of_an_item_stand_where_the_row_has_no_column():
+    held = {"datetime": "2023-08-15T10:00:00Z", "platform": "a", "view": 3.5}
+    row = {"id": "t", "source": "t.tif", "properties": held, "platform": "b", "tile": None}
+    (source,) = tile_sources([row])
+    assert dict(source.facts) == {"datetime": "2023-08-15T10:00:00Z", "platform": "b", "view": 3.5}
 
 
 def test_a_step_more_or_less_is_told_as_that(scenes, tmp_path):

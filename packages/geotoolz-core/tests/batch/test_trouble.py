@@ -181,6 +181,16 @@ def test_replay_takes_the_last_word_and_passes_over_torn_lines(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "junk", [b'{"ev":"done","t":1,"id":"x', b"{}", b'{"ev":1}', b"{[}", b"\xff", b'{"a":"\xff"}']
+)
+@pytest.mark.parametrize("place", [0, 255, 256, 599])
+def test_a_bad_line_takes_no_other_with_it(tmp_path, junk, place):
+    lines = [b'{"ev":"done","t":%d,"id":"tile-%d"}' % (n, n) for n in range(600)]
+    (tmp_path / "journal.jsonl").write_bytes(b"\n".join([*lines[:place], junk, *lines[place:]]))
+    assert list(replay(tmp_path)) == [f"tile-{n}" for n in range(600)]
+
+
 def test_journals_of_shards_are_read_together(tmp_path):
     layout = Layout(tmp_path)
     layout.make()

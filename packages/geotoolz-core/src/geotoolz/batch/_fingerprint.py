@@ -16,6 +16,8 @@ from geotoolz.io._providers import is_twice
 __all__ = ["Stamp", "fingerprint", "local_path", "refuse_changed", "task_key"]
 
 _VERSION = "geotoolz-task-1"
+#: one for all: `json.dumps` makes one for each of 10^5 tiles
+_KEYS = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def task_key(
         list(models),
         sink,
     ]
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    text = _KEYS.encode(parts)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

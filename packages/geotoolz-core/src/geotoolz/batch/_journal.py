@@ -8,7 +8,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +25,8 @@ _SAME = frozenset({"ev", "cfg", "sink", "run"})
 #: what a tile took is told in reports; planning 10^5 tiles keeps what it needs
 _PAST = frozenset({"use", "sec"})
 _GROUP = 50
+#: lines that are parsed together
+_AT_ONCE = 256
 _SECONDS = 1.0
 
 
@@ -140,8 +143,8 @@ def replay(folder: Place) -> dict[str, dict[str, Any]]:
     versions: dict[str, Mapping[str, str]] = {}
     reads: dict[str, Mapping[str, Any] | None] = {}
     released: set[tuple[str, str]] = set()
-    for data in _journals(folder):
-        for record in records_of(data):
+    for lines in _journals(folder):
+        for record in records_of(lines):
             event = record["ev"]
             if event == "run":
                 versions[record.get("run", "")] = record.get("versions", {})
@@ -149,7 +152,9 @@ def replay(folder: Place) -> dict[str, dict[str, Any]]:
             elif event in ("done", "failed") and "id" in record:
                 before = last.get(record["id"])
                 if before is None or before["t"] <= record["t"]:
-                    last[record["id"]] = {k: v for k, v in record.items() if k not in _PAST}
+                    for name in _PAST:
+                        record.pop(name, None)
+                    last[record["id"]] = record
             elif event == "release":
                 released.update((str(name), str(run)) for name, run in record.get("tiles", ()))
     for name, record in last.items():
@@ -162,22 +167,26 @@ def replay(folder: Place) -> dict[str, dict[str, Any]]:
 
 def runs(folder: Place) -> list[dict[str, Any]]:
     """Return the records of runs (``run`` and ``end``) of all journals, in order of time."""
-    found = [r for data in _journals(folder) for r in records_of(data) if r["ev"] in ("run", "end")]
+    found = [r for lines in _journals(folder) for r in records_of(lines) if r["ev"] in ("run", "end")]
     return sorted(found, key=lambda record: float(record["t"]))
 
 
-def _journals(folder: Place) -> Iterator[bytes]:
-    """Yield every shard's journal, whole."""
+def _journals(folder: Place) -> Iterator[Iterable[bytes]]:
+    """Yield the lines of every shard's journal."""
     if isinstance(folder, ObjectPath):
-        yield from segments(folder)
+        yield from map(io.BytesIO, segments(folder))
+    else:
+        yield from map(_lines_of, sorted(folder.glob("journal*.jsonl")))
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except FileNotFoundError:
         return
-    for path in sorted(folder.glob("journal*.jsonl")):
-        try:
-            yield path.read_bytes()
-        except FileNotFoundError:
-            continue
-        except OSError as exc:
-            raise _unwritable(path, exc) from exc
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
 
 
 def line_of(record: Mapping[str, Any]) -> bytes:
@@ -185,32 +194,34 @@ def line_of(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
 
 
-def records_of(data: bytes) -> Iterator[dict[str, Any]]:
+def records_of(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield a journal's records; what was written later counts as later, however the clock was set."""
     latest = -math.inf
-    for record in _lines(data):
-        latest = record["t"] = max(latest, record["t"])
-        yield record
+    whole = (line for line in lines if line.startswith(b"{"))
+    while some := list(islice(whole, _AT_ONCE)):
+        for record in _parsed(some):
+            if isinstance(record, dict) and "ev" in record and isinstance(record.get("t"), (int, float)):
+                latest = record["t"] = max(latest, record["t"])
+                for name in _SAME:
+                    if type(value := record.get(name)) is str:
+                        record[name] = sys.intern(value)
+                yield record
 
 
-def _lines(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in io.BytesIO(data):
-        if not line.startswith(b"{"):
-            continue
+def _parsed(lines: list[bytes]) -> Iterator[Any]:
+    """Parse lines as one list, which takes a third of the time, and shares the names; a bad one shows."""
+    try:
+        found = json.loads(b"[" + b",".join(lines) + b"]")
+        if len(found) == len(lines):
+            yield from found
+            return
+    except ValueError:
+        pass
+    for line in lines:
         try:
-            record = json.loads(line, object_pairs_hook=_shared)
+            yield json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and "ev" in record and isinstance(record.get("t"), (int, float)):
-            yield record
-
-
-def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Let the records of 10^5 tiles have one text for what is the same in all: names, hashes, the run."""
-    return {
-        sys.intern(name): sys.intern(value) if name in _SAME and type(value) is str else value
-        for name, value in pairs
-    }
 
 
 def _write_all(fd: int, data: bytes) -> None:

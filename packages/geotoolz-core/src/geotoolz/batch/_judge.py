@@ -39,7 +39,12 @@ def scan(layout: Layout) -> dict[str, int]:
     while stack:
         prefix, folder = stack.pop()
         try:
-            entries = list(os.scandir(folder))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        found[prefix + entry.name] = _size(entry)
+                    elif prefix or entry.name != ".geotoolz":
+                        stack.append((f"{prefix}{entry.name}/", entry.path))
         except FileNotFoundError:
             continue
         except OSError as exc:
@@ -48,12 +53,6 @@ def scan(layout: Layout) -> dict[str, int]:
                 expected="a folder that can be read and written",
                 fix="choose another with out=…",
             ) from exc
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if prefix or entry.name != ".geotoolz":
-                    stack.append((f"{prefix}{entry.name}/", entry.path))
-            else:
-                found[prefix + entry.name] = _size(entry)
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +28,31 @@ __all__ = ["judged", "overwritten", "plan_of", "state_of"]
 
 def plan_of(job: CatalogPipeline) -> BatchPlan:
     """Look what is new, fresh, stale, partial, quarantined, orphan, and why; nothing is written."""
-    state = state_of(job)
-    sources = all_sources(job.catalog)
-    mine = selected(sources, job.catalog, tiles=job.tiles, slice=job.slice, shard=job.shard, limit=job.limit)
-    tiles = list(judged(job, state, mine))
-    refuse_collisions(job.op, job.out, tiles, state.files)
-    tiles.extend(state.orphans(source.tile_id for source in sources))
+    with _without_collecting():
+        state = state_of(job)
+        sources = all_sources(job.catalog)
+        mine = selected(
+            sources, job.catalog, tiles=job.tiles, slice=job.slice, shard=job.shard, limit=job.limit
+        )
+        tiles = list(judged(job, state, mine))
+        refuse_collisions(job.op, job.out, tiles, state.files)
+        tiles.extend(state.orphans(source.tile_id for source in sources))
     return BatchPlan(job.out, tuple(tiles), job.retry_failed, job.only_failed)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Hold the cyclic garbage collector back: it goes through the records of 10^5 tiles again and again.
+
+    They refer to nothing that refers to them, so it finds nothing; it takes a third of a plan's time.
+    """
+    held_back = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if held_back:
+            gc.enable()
 
 
 def state_of(job: CatalogPipeline) -> State:

@@ -136,7 +136,8 @@ def _facts(get: Any) -> Iterator[tuple[str, Any]]:
         for name, value in (properties or {}).items()
         if isinstance(value, (str, int, float, bool))
     }
-    found.update((name, get(name)) for name in _FACTS)
+    columns = ((name, get(name)) for name in _FACTS)
+    found.update((name, value) for name, value in columns if not _absent(value))
     for name, value in found.items():
         plain = _plain(value)
         if plain is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections import defaultdict
@@ -95,7 +96,7 @@ class SegmentTail:
             data = b"\n".join(_read(held[number] for number in sorted(held)))
         except FileNotFoundError:  # another process has just done it
             return
-        self._create(b"".join(line_of(record) for record in _last_words(records_of(data))))
+        self._create(b"".join(line_of(record) for record in _last_words(records_of(io.BytesIO(data)))))
         self._number += 1
         self._folder.store.delete(path.key for path in held.values())
 
