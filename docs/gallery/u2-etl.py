@@ -255,8 +255,8 @@ nir.write_bytes(whole)
 for tile in job("process", 2).plan().todo:
     print(tile.tile_id, "·", tile.reason.partition(":")[0])
 print(job("process", 2).run())
-# >>> S2A_T33E500N5100_20230820_0_L2A · failed before
-# >>> 5 fresh, 1 done in ... s (process)
+# >>> S2A_T33E500N5100_20230820_0_L2A · failed before, and its inputs or the pipeline changed since
+# >>> 1 done, 5 fresh in ... s (process)
 
 # %% [markdown]
 # And a changed pipeline makes old outputs stale, by its hash:

@@ -103,7 +103,7 @@ shutil.move(scenes[5], work / "away")
 write_scene({**scene, "datetime": "2023-08-20T10:00:31Z"}, work / "scenes")
 plan = job().plan()
 tell(plan)
-# >>> 20230810 stale    the input B04.tif changed
+# >>> 20230810 stale    the input B04.tif changed (as many bytes, another time or checksum)
 # >>> 20230811 partial  2023-08-11.tif is missing
 # >>> 20230812 partial  2023-08-12.tif has 1000 bytes, ... were written
 # >>> 20230813 fresh    done with this pipeline and these inputs
@@ -199,7 +199,7 @@ print(verify(work / "products", heal=True))
 print(job().run().counts, "· the same bytes again:", victim.read_bytes() == before)
 # >>> {'fresh': 6, 'orphan': 1}
 # >>> {'2023-08-13.tif': 'other content than was written'}
-# >>> {'fresh': 5, 'done': 1} · the same bytes again: True
+# >>> {'done': 1, 'fresh': 5} · the same bytes again: True
 
 # %% [markdown]
 # ## The journal is lost
@@ -245,7 +245,7 @@ for _ in range(2):
     report = job(radius=2, budget={"bytes": int(3.5 * one)}, max_failures=1).run()
     print(str(report).partition(" in ")[0], "· exit code", int(report.exit_code), "·", report.why)
 # >>> 3 done, 3 not-run · exit code 4 · bytes=...
-# >>> 3 fresh, 2 done, 1 failed · exit code 3 ·
+# >>> 2 done, 3 fresh, 1 failed · exit code 3 ·
 
 # %% [markdown]
 # ## When not to use it

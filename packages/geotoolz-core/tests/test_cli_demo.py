@@ -62,7 +62,7 @@ def test_the_demo_from_the_first_run_to_the_repaired_scene(tmp_path, monkeypatch
     shutil.copy(broken, root / "scenes" / name / broken.name)
     repaired = demo(tmp_path)
     assert repaired.returncode == 0 and "1 of 12 scenes to do" in repaired.stdout
-    assert "11 fresh, 1 done" in repaired.stdout and "warning" not in repaired.stderr
+    assert "1 done, 11 fresh" in repaired.stdout and "warning" not in repaired.stderr
 
     assert main(["demo", "--size", "64"]) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("geopandas", reason="folders of scenes are read as catalogs"
 
 from geotoolz._cli import main
 from geotoolz.core.testing import write_scene
+from geotoolz.radiometry import BoxMean
 
 PIPELINE = """\
 _target_: geotoolz.core.Sequential
@@ -83,7 +85,9 @@ def test_a_job_from_its_check_to_the_last_tile(work: Path, call: Any) -> None:
     assert call("replay", "job.yaml", tile)[0] == 0
     code, out, _ = call("plan", "job.yaml", "--set", "radius=3", "--summary")
     assert code == 0 and out == (
-        "3 stale: the pipeline changed at operators[0].radius 1 → 3\nout: 3 stale; 3 to do\n"
+        "3 stale: the pipeline changed at operators[0].radius 1 → 3\n"
+        "stale tiles: their files are replaced, and those that the pipeline writes no more are deleted\n"
+        "out: 3 stale; 3 to do\n"
     )
     shutil.rmtree(work / "scenes" / tile)
     assert loaded(call, "gc", "job.yaml")["orphans"] == [tile]
@@ -211,3 +215,108 @@ def test_a_tile_that_fails_stops_in_the_debugger(
     code, _, err = call("replay", "job.yaml", scene.name, "--pdb")
     assert code == 2 and stopped == ["ReadError"] and "warning: " in err, err
     assert call("replay", "job.yaml", scene.name)[0] == 2 and len(stopped) == 1
+
+
+# ---- what a newcomer stumbled on
+
+
+def test_replay_looks_at_what_stands_in_the_folder(work: Path, call: Any) -> None:
+    assert call("run", "job.yaml", "-q")[0] == 0
+    name = sorted(path.name for path in (work / "scenes").iterdir())[0]
+    made = next((work / "out").glob(f"{name}*.tif"))
+    tile = made.stem
+    code, out, _ = call("replay", "job.yaml", tile)
+    assert code == 0 and "the same bytes stand in the folder" in out
+    whole = made.read_bytes()
+    made.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    code, out, _ = call("replay", "job.yaml", tile)
+    assert code == 3 and "damaged in the folder" in out
+    made.unlink()
+    code, out, _ = call("replay", "job.yaml", tile)
+    assert code == 3 and "missing in the folder" in out
+    made.write_bytes(whole)
+    code, out, _ = call("replay", "job.yaml", tile, "--set", "radius=2")
+    assert code == 3 and "other bytes stand in the folder" in out
+    shutil.rmtree(work / "out")
+    code, out, _ = call("replay", "job.yaml", tile)
+    assert code == 0 and "not written yet" in out
+    code, _, err = call("replay", "job.yaml")
+    assert code == 2 and "no TILE" in err
+
+
+def test_reports_of_shards_stand_beside_each_other(work: Path, call: Any) -> None:
+    broken = next((work / "scenes").rglob("B04.tif"))
+    broken.write_bytes(broken.read_bytes()[:-300])
+    codes = [
+        call("run", "job.yaml", "-q", "--shard", f"{part}/2", "--max-failures", "9")[0] for part in (1, 2)
+    ]
+    assert sorted(codes) == [0, 3]
+    found = loaded(call, "report", "out")
+    assert found["counts"] == {"done": 2, "failed": 1} and found["exit_code"] == 3 and "shard" not in found
+    assert len({tile["id"] for tile in found["tiles"]}) == 3
+    _, out, _ = call("report", "out")
+    assert "report-1-of-2.html" in out and "report-2-of-2.html" in out
+    assert {path.name for path in (work / "out").glob("report*.json")} == {
+        "report-1-of-2.json",
+        "report-2-of-2.json",
+    }
+    call("run", "job.yaml", "-q", "--only-failed", "--retry-failed", "--max-failures", "9")
+    assert loaded(call, "report", "out")["counts"] == {"fresh": 2, "failed": 1}
+    (work / "out/report-of-mine.json").write_text("{}")
+    assert loaded(call, "report", "out")["counts"] == {"fresh": 2, "failed": 1}
+
+
+def test_a_share_of_failures_says_of_what(work: Path, call: Any) -> None:
+    broken = next((work / "scenes").rglob("B04.tif"))
+    broken.write_bytes(broken.read_bytes()[:-300])
+    code, out, _ = call("run", "job.yaml", "-q", "--max-failures", "20%")
+    assert code == 4 and "1 of the 3 tiles of this run failed, more than max_failures=20% allows" in out
+
+
+def test_a_misspelt_place_is_refused(work: Path, call: Any) -> None:
+    code, _, err = call("plan", "job.yaml", "--set", "raduis=3")
+    assert code == 2 and "raduis" in err and "did you mean 'radius'" in err
+    code, _, err = call("plan", "job.yaml", "--override", "out=")
+    assert code == 2 and "--override out=" in err
+    code, _, err = call("plan", "nojob.yaml")
+    assert code == 2 and "there is no file nojob.yaml" in err
+    code, _, err = call("plan", "job.yaml", "--shard", "3/2")
+    assert code == 2 and "shard 3/2" in err and "part i of n" in err
+
+
+def test_what_a_changed_pipeline_does_to_earlier_files_is_told(work: Path, call: Any) -> None:
+    assert call("run", "job.yaml", "-q")[0] == 0
+    assert "deleted" not in call("plan", "job.yaml")[1]
+    assert (
+        "those that the pipeline writes no more are deleted"
+        in call("plan", "job.yaml", "--set", "radius=2")[1]
+    )
+    assert loaded(call, "status", "out")["other_pipelines"] == 0
+    assert call("run", "job.yaml", "-q", "--set", "radius=2", "--limit", "1")[0] == 0
+    assert loaded(call, "status", "out")["other_pipelines"] == 2
+    assert "2 done tiles are by another pipeline" in call("status", "out")[1]
+
+
+def test_why_an_input_is_another_one(work: Path, call: Any) -> None:
+    assert call("run", "job.yaml", "-q")[0] == 0
+    scene = sorted((work / "scenes").iterdir())[0]
+    band = next(scene.rglob("B04.tif"))
+    os.utime(band, (1, 1))
+    assert "as many bytes, another time or checksum" in call("plan", "job.yaml")[1]
+    band.unlink()
+    assert f"{band.name} is" in call("plan", "job.yaml")[1]
+
+
+def test_units_leave_no_run_behind(work: Path, call: Any) -> None:
+    from geotoolz.batch import CatalogPipeline, Journal
+
+    job = CatalogPipeline(
+        sorted((work / "scenes").iterdir()), BoxMean(1, bands=("red",)), "out", progress="none"
+    )
+    job.layout.make()
+    with Journal(job.layout.journal(None)) as journal:
+        journal.append("done", id="a", key="k", cfg="c", run="", out=[])
+    code, out, _ = call("status", "out")
+    assert code == 0 and "made one by one" in out and "cut off" not in out
+    code, _, err = call("report", "out")
+    assert code != 0 and "no report in" in err and "geotoolz status" in err

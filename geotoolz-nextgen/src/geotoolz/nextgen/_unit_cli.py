@@ -102,6 +102,11 @@ def _unit(text: str, line: int | None) -> Any:
     """Return the unit that is meant."""
     from geotoolz.core import ParameterError
 
+    if not text.strip():
+        raise ParameterError(
+            "no unit: the text is empty",
+            expected="one unit of `geotoolz nextgen units`, which writes none where nothing is to do",
+        )
     try:
         if line is None:
             return json.loads(text)

@@ -266,7 +266,7 @@ def test_an_input_that_changes_under_the_reader_gives_no_output(scenes, tmp_path
 
     monkeypatch.setattr(_compute, "compute_tile", replaced)
     report = job(scenes, tmp_path / "out", max_failures=1).run()
-    assert "changed while the tile was made" in report.failed[0].message
+    assert "since the tile was planned" in report.failed[0].message
     assert not (tmp_path / "out" / f"{scenes[0].name}.npy").exists()
     monkeypatch.undo()
     assert job(scenes, tmp_path / "out").run().counts == {"done": 1, "fresh": TILES - 1}

@@ -138,7 +138,7 @@ def test_the_command_line(scenes, tmp_path):
     target = sorted((tmp_path / "out").glob("*.tif"))[0]
     tile = target.stem
     code, out, _ = cli(tmp_path, "replay", "p.yaml", "in", "out", tile)
-    assert code == 0 and "same bytes as written" in out
+    assert code == 0 and "the same bytes stand in the folder" in out
     damage(target)
     code, out, _ = cli(tmp_path, "verify", "out", "--json")
     assert code == ExitCode.FAILED_TILES and list(json.loads(out)["damaged"]) == [target.name]

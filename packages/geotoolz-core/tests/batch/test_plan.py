@@ -123,7 +123,7 @@ def test_input_sink_and_reading_have_causes_of_their_own(scenes, tmp_path):
     os.utime(band, ns=(1, 1))
     plan = job(own, out, Ratio()).plan()
     assert plan.counts == {"fresh": 3, "stale": 1} and plan.causes == {"input": 1}
-    assert plan.tiles[1].reason == f"the input {band.name} changed"
+    assert plan.tiles[1].reason == f"the input {band.name} changed (as many bytes, another time or checksum)"
     coarse = job(own[:1], out, Ratio(), read={"resolution": 20, "aoi": (14.9, 45.9, 15.1, 46.1)}).plan()
     assert only_reason(coarse) == (
         StaleCause.READ,

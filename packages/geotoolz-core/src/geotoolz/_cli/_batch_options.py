@@ -27,7 +27,8 @@ ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Do the I-th of N parts, for array jobs.")
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many scenes.")
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Only the first N scenes of the source, done or not."),
 ]
 StaleOption = Annotated[
     list[str] | None,
@@ -54,7 +55,11 @@ SliceOption = Annotated[
     ),
 ]
 FailedOption = Annotated[
-    bool, typer.Option("--only-failed", help="Only scenes whose last attempt failed, whatever the reason.")
+    bool,
+    typer.Option(
+        "--only-failed",
+        help="Only scenes whose last attempt failed; what else is to do is left, and told as not-run.",
+    ),
 ]
 CpuPriceOption = Annotated[
     float | None, typer.Option("--price-cpu-hour", metavar="PRICE", help="What one busy CPU costs an hour.")

@@ -117,10 +117,15 @@ def load_job(
     """Load a job's file, with what the command says in place of the file's values."""
     from geotoolz._cli._options import parse_aoi, set_values
     from geotoolz.batch import Job
-    from geotoolz.core._errors import ParameterError
+    from geotoolz.core._errors import ParameterError, ReadError
     from geotoolz.core._presets import preset_names
 
-    if path in preset_names() or not Path(path).exists():
+    if path not in preset_names() and not Path(path).exists():
+        raise ReadError(
+            f"there is no file {path}",
+            expected="the file of a job, or PIPELINE SOURCE OUT",
+        )
+    if path in preset_names():
         raise ParameterError(
             f"{path} without SOURCE and OUT",
             expected="PIPELINE SOURCE OUT, or the file of a job",
@@ -131,7 +136,27 @@ def load_job(
     more = {"read.aoi": list(area) if isinstance(area, tuple) else area, "read.resolution": res}
     more["read.sign"] = sign
     replaced.update((name, value) for name, value in more.items() if value is not None)
-    return Job.load(path, replaced, variables=set_values(sets or ()))
+    values = set_values(sets or ())
+    job = Job.load(path, replaced, variables=values)
+    _refuse_unknown(values, path, job)
+    return job
+
+
+def _refuse_unknown(values: Mapping[str, str], path: str, job: Job) -> None:
+    """Refuse ``--set`` of what neither the job nor its pipeline has a place for."""
+    from geotoolz.core._errors import ConfigError, nearest
+    from geotoolz.core._presets import places_in
+
+    known = places_in(Path(path).read_text("utf-8")) | job.places()
+    for key in values:
+        if key not in known:
+            places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
+            raise ConfigError(
+                f"--set {key}={values[key]}: neither {path} nor its pipeline has ${{{key}}}"
+                f"{nearest(key, known)}",
+                expected=places,
+                fix="--override KEY=VALUE replaces a value of the job, or of a pipeline that stands in it",
+            )
 
 
 def suitable(scenes: int, workers: int | None, timeout: float | None = None) -> str:
@@ -162,7 +187,7 @@ def _overrides(entries: Sequence[str] | None) -> dict[str, Any]:
     found = {}
     for entry in entries or ():
         name, sign, value = entry.partition("=")
-        if not sign or not name.strip():
+        if not sign or not name.strip() or not value.strip():
             raise ParameterError(f"--override {entry}", expected="KEY=VALUE, such as read.resolution=20")
         found[name.strip()] = parse(value).value
     return found

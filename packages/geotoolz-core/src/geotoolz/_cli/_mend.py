@@ -35,9 +35,9 @@ def verify(
     elif found:
         table(("file", "what is wrong"), found.items())
         say(
-            "deleted; run the pipeline again to make them"
+            "what was damaged is deleted; run the pipeline again to make these files"
             if heal
-            else "`geotoolz verify OUT --heal` deletes them, and the next run makes them again"
+            else f"`geotoolz verify {out} --heal` deletes what is damaged; the next run makes it again"
         )
     else:
         say(f"{out}: every file is what was written")
@@ -75,7 +75,9 @@ def gc(
 
 def replay(
     pipeline: FirstArg,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its scenes; of a job: TILE.")],
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="Its scenes; of a job: TILE.")
+    ] = None,
     out: OutOrNone = None,
     tile: Annotated[
         str | None, typer.Argument(metavar="TILE", help="Its id, as `geotoolz plan` lists it.")
@@ -90,15 +92,16 @@ def replay(
 ) -> None:
     """Make one scene again in this process, compare it with what was written, and change nothing.
 
-    Exit code 3 where the bytes differ from what stands in the output folder.
+    Exit code 3 where the bytes differ from what stands in the output folder. What the comparison says of a
+    file: same, other, damaged (the folder's is not what was written), missing, not written yet.
     """
     from geotoolz._cli._console import facts, say_json
     from geotoolz._cli._jobs import make_job
     from geotoolz.batch import ExitCode
     from geotoolz.core._errors import ParameterError
 
-    if (out is None) != (tile is None):
-        raise ParameterError("OUT without TILE", expected="PIPELINE SOURCE OUT TILE, or JOB TILE")
+    if source is None or (out is None) != (tile is None):
+        raise ParameterError("no TILE", expected="PIPELINE SOURCE OUT TILE, or JOB TILE")
     wanted, scenes = (source, None) if tile is None else (tile, source)
     job = make_job(
         pipeline, scenes, out, aoi=aoi, res=res, sign=sign, sets=set_, overrides=override, engine="inline"
@@ -113,14 +116,16 @@ def replay(
         say_json({"tile": found.tile_id, "seconds": dict(found.seconds), "files": dict(found.files)})
     else:
         said = {
-            "same": "same bytes as written",
-            "other": "other bytes than written",
+            "same": "the same bytes stand in the folder",
+            "other": "other bytes stand in the folder",
+            "damaged": "damaged in the folder: these are the bytes that were written",
+            "missing": "missing in the folder",
             "new": "not written yet",
         }
         seconds = ", ".join(f"{name} {value:.3f} s" for name, value in found.seconds.items())
         files = [(name, said[verdict]) for name, verdict in found.files.items()]
         facts([("tile", found.tile_id), ("time", seconds), *files])
-    raise typer.Exit(int(ExitCode.FAILED_TILES if "other" in found.files.values() else ExitCode.DONE))
+    raise typer.Exit(int(ExitCode.FAILED_TILES if found.differs else ExitCode.DONE))
 
 
 def _post_mortem() -> None:

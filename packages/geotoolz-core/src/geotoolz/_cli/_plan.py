@@ -102,6 +102,7 @@ def print_plan(planned: BatchPlan, *, summary: bool = False) -> None:
     """Print a plan: a line per scene, the reasons in sum, the counts."""
     from geotoolz._cli._console import say, table
     from geotoolz._cli._report_text import shown_path
+    from geotoolz.batch import StaleCause
 
     if not summary:
         rows = ((tile.tile_id, tile.state.value, tile.reason) for tile in planned.tiles)
@@ -109,6 +110,8 @@ def print_plan(planned: BatchPlan, *, summary: bool = False) -> None:
     if summary or len(planned.tiles) > 1:
         for reason in planned.summary:
             say(str(reason))
+    if any(tile.cause in (StaleCause.CONFIG, StaleCause.SINK) for tile in planned.tiles):
+        say("stale tiles: their files are replaced, and those that the pipeline writes no more are deleted")
     say(f"{shown_path(planned.out)}: {str(planned).partition(': ')[2]}")
 
 

@@ -221,9 +221,9 @@ def _go(job: CatalogPipeline, planned: BatchPlan, begun: float) -> BatchReport:
     try:
         return run_plan(job, planned, begun)
     except GeotoolzError:
-        written = job.out / "report.json"
+        written = job.layout.report(job.shard)
         if job.on_error == "raise" and written.exists() and written.stat().st_mtime >= started - 1.0:
-            report = BatchReport.load(job.out)
+            report = BatchReport.load(job.out)  # of all shards: the one that was stopped stops them
             if report.stopped is StopReason.ON_ERROR:
                 return report
         raise

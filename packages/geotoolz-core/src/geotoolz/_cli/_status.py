@@ -33,6 +33,9 @@ def status(
     last = found["last_run"]
     counts = ", ".join(f"{count} {name}" for name, count in found["tiles"].items()) or "none"
     state = "under way" if found["running"] else "ended" if last.get("ended") else "was cut off; run it again"
+    if not found["runs"] and not found["running"]:
+        state = "none: these tiles were made one by one (run-unit, an orchestrator)"
+    before = found["other_pipelines"]
     facts(
         (
             ("folder", str(out)),
@@ -46,6 +49,7 @@ def status(
             ("exit code", last.get("exit_code")),
             ("stopped", last.get("stopped")),
             ("pipeline", last.get("config_hash")),
+            ("of others", f"{before} done tiles are by another pipeline" if before else None),
         )
     )
     for failure in found["failed"][:10]:
@@ -77,6 +81,7 @@ def _status(out: Path) -> dict[str, Any]:
         "running": running,
         "runs": len(starts),
         "tiles": dict(Counter(record["ev"] for record in records.values())),
+        "other_pipelines": _by_others(starts, records),
         "last_run": _last_run(starts, history, records),
         "failed": [
             {
@@ -89,6 +94,15 @@ def _status(out: Path) -> dict[str, Any]:
             if record["ev"] == "failed"
         ],
     }
+
+
+def _by_others(starts: list[dict[str, Any]], records: dict[str, Any]) -> int:
+    """Return how many done tiles are by another pipeline than the last run's, or than most."""
+    made = Counter(record.get("cfg") for record in records.values() if record["ev"] == "done")
+    if not made:
+        return 0
+    last = starts[-1].get("cfg") if starts else made.most_common(1)[0][0]
+    return sum(count for cfg, count in made.items() if cfg != last)
 
 
 def _last_run(

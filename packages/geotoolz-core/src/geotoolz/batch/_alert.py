@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ._exit_codes import ExitCode
+from ._layout import Layout
 
 if TYPE_CHECKING:
     from ._report import BatchReport
@@ -111,7 +112,7 @@ class Alert:
     def _call(self, facts: Mapping[str, Any]) -> None:
         subprocess.run(
             self.words(facts),
-            input=json.dumps(facts).encode(),
+            input=json.dumps(facts).encode() + b"\n",
             timeout=self.timeout,
             check=True,
             stdout=subprocess.DEVNULL,  # ours is for results
@@ -138,7 +139,7 @@ def _facts(report: BatchReport, event: str) -> dict[str, Any]:
             {"id": row.tile_id, "kind": row.kind, "error": row.error, "message": row.message}
             for row in report.failed[:5]
         ],
-        "report": str(report.out / "report.html"),
+        "report": str(Layout(report.out).report(report.shard, ".html")),
         "host": socket.gethostname(),
     }
 

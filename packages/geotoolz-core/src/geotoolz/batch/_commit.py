@@ -18,7 +18,7 @@ from typing import Any
 from geotoolz.io._object_errors import StoreError
 from geotoolz.io._object_path import ObjectPath, Place
 
-from ._layout import Layout, safe_name
+from ._layout import REPORT, Layout, safe_name
 from ._store_commit import commit_objects
 
 __all__ = [
@@ -197,11 +197,11 @@ def clean_leftovers(layout: Layout, tile_ids: Iterable[str], *, alone: bool = Fa
         return
     mine = {f"{name}{suffix}" for name in ours for suffix in (".json", ".png")}
     if alone:
-        mine |= {"report.json", "report.html", "collection.json"}
+        mine.add("collection.json")
     for folder in (layout.out, layout.items, layout.commits, layout.quicklooks):
         for name in _names(folder):
-            unfinished = name.startswith(".") and name[1:].rpartition(".")[0] in mine
-            if unfinished or (alone and _PROBE.fullmatch(name)):
+            whole = name[1:].rpartition(".")[0] if name.startswith(".") else ""
+            if whole in mine or (alone and REPORT.fullmatch(whole)) or (alone and _PROBE.fullmatch(name)):
                 Path(str(folder), name).unlink(missing_ok=True)
 
 

@@ -157,10 +157,16 @@ def refuse_changed(stamps: Iterable[Stamp]) -> None:
             continue
         now = _stat(stamp.path)
         if now != stamp:
+            if now.size < 0:
+                how = "is gone"
+            elif now.size != stamp.size:
+                how = f"changed ({stamp.size} → {now.size} bytes)"
+            else:
+                how = "was written anew (as many bytes, at another time)"
             raise ReadError(
-                f"{stamp.path!r} changed while the tile was made ({stamp.size} → {now.size} bytes)",
-                expected="inputs that stay as they are during a run",
-                fix="run again: the tile is made from the file as it is then",
+                f"{stamp.path!r} {how} since the tile was planned",
+                expected="inputs that stay as they are from the plan to the end of the run",
+                fix="plan, or run, again: the tile is made from the file as it is then",
             )
 
 

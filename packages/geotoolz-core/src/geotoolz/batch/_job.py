@@ -141,6 +141,17 @@ class Job:
         """The catalog, or what one is built from."""
         return self._at(str(self.spec.source or self.spec.catalog))
 
+    def places(self) -> frozenset[str]:
+        """Return the names of the places ``${name}`` of the pipeline, where it stands in a file or preset."""
+        from geotoolz.core._presets import places_in, preset_names, preset_text
+
+        named = self.spec.pipeline
+        if not isinstance(named, str):
+            return frozenset()
+        if named in preset_names():
+            return places_in(preset_text(named))
+        return places_in(Path(self._at(named)).read_text("utf-8"))
+
     def config(self) -> dict[str, Any]:
         """Return the job as plain values, without what is as it is by default."""
         told: dict[str, Any] = self.spec.model_dump(exclude_defaults=True)

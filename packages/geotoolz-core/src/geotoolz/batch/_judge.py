@@ -172,7 +172,8 @@ class State:
             return TileState.PARTIAL, f"released from quarantine: {told}"
         if same and record.get("kind") in COMES_BACK and not _differs(record.get("versions", {}), "geotoolz"):
             return TileState.QUARANTINED, f"failed, and nothing has changed since: {told}"
-        return TileState.PARTIAL, f"failed before: {told}"
+        since = "" if same else ", and its inputs or the pipeline changed since"
+        return TileState.PARTIAL, f"failed before{since}: {told}"
 
     def _broken(self, record: Mapping[str, Any], item_name: str) -> str:
         for name, size, *_ in record.get("out", ()):
@@ -245,14 +246,20 @@ def _differs(then: Mapping[str, str], prefix: str) -> str:
 def _other_input(task: TileTask, record: Mapping[str, Any]) -> str:
     then = {str(path).rsplit("/", 1)[-1]: (size, mark) for path, size, mark in record.get("in", ())}
     now = {stamp.path.rsplit("/", 1)[-1]: (stamp.size, stamp.mark) for stamp in task.stamps}
+    gone = [stamp.path for stamp in task.stamps if stamp.size == -1]
+    if gone:
+        return f"the input {gone[0]} is gone"
     for name in sorted({*then, *now}):
         if name not in now:
             return f"the input {name} is no longer named"
         if name not in then:
             return f"the input {name} is new"
         if then[name] != now[name]:
-            sizes = f" ({then[name][0]} → {now[name][0]} bytes)" if then[name][0] != now[name][0] else ""
-            return f"the input {name} changed{sizes}"
+            before, after = then[name][0], now[name][0]
+            sizes = (
+                f"{before} → {after} bytes" if before != after else "as many bytes, another time or checksum"
+            )
+            return f"the input {name} changed ({sizes})"
     return ""
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from geotoolz.io._object_path import ObjectPath, Place
 
-__all__ = ["Layout", "safe_name"]
+__all__ = ["REPORT", "Layout", "safe_name"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 120
+#: what reports of runs and shards are called
+REPORT = re.compile(r"report(-\d+-of-\d+)?\.(json|html)")
 
 
 def safe_name(tile_id: str) -> str:
@@ -102,6 +104,10 @@ class Layout:
     def intent(self, tile_id: str) -> Place:
         """Return the path of the note that a commit is under way."""
         return self.commits / f"{safe_name(tile_id)}.json"
+
+    def report(self, shard: tuple[int, int] | None, suffix: str = ".json") -> Place:
+        """Return the report of a run, or of one shard's."""
+        return self.out / f"report{_shard_suffix(shard)}{suffix}"
 
     def journal(self, shard: tuple[int, int] | None) -> Place:
         """Return the journal of a shard; every shard has its own, nobody appends to another's."""

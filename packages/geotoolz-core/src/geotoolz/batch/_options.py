@@ -36,7 +36,9 @@ def check_shard(value: tuple[int, int] | None) -> tuple[int, int] | None:
     part, total = value
     if type(part) is not int or type(total) is not int or not 1 <= part <= total:
         raise ParameterError(
-            f"shard={value!r}", expected="(i, n) with 1 ≤ i ≤ n", fix="array jobs that count from 0: add 1"
+            f"shard {part}/{total}",
+            expected="part i of n, 1 ≤ i ≤ n",
+            fix="array jobs that count from 0: add 1",
         )
     return (part, total)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from geotoolz.core._provenance import made_by
-from geotoolz.io._object_path import is_object
+from geotoolz.io._object_path import Place, is_object, place
 
 from ._task import TileClock, TileTask, pipeline_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TileReplay", "replay_task"]
 
-Verdict = Literal["same", "other", "new"]
+Verdict = Literal["same", "other", "damaged", "missing", "new"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class TileReplay:
     seconds : mapping
         Time per stage: describe, read, run, write.
     files : mapping of str to str
-        Path below the output folder to ``"same"`` (byte for byte what was written), ``"other"``, or
-        ``"new"`` where nothing was written before.
+        Path below the output folder to ``"same"`` (byte for byte what stands there), ``"damaged"`` (what
+        was written, but no longer what stands there), ``"missing"`` (it was written, and is gone),
+        ``"other"``, or ``"new"`` where nothing was written before.
     """
 
     tile_id: str
@@ -47,6 +48,11 @@ class TileReplay:
     def same(self) -> bool:
         """Whether every file is byte for byte what stands in the output folder."""
         return all(verdict == "same" for verdict in self.files.values())
+
+    @property
+    def differs(self) -> bool:
+        """Whether a file that was written before is another one now, or is not there."""
+        return any(verdict not in ("same", "new") for verdict in self.files.values())
 
 
 def replay_task(task: TileTask, written: Mapping[str, str]) -> TileReplay:
@@ -81,12 +87,22 @@ def replay_task(task: TileTask, written: Mapping[str, str]) -> TileReplay:
         files = {
             path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()
         }
-        verdicts = {name: _verdict(path, written.get(name)) for name, path in files.items()}
+        out = place(task.out)
+        verdicts = {name: _verdict(path, written.get(name), out / name) for name, path in files.items()}
     return TileReplay(task.tile_id, made.tile, dict(timed.seconds), verdicts)
 
 
-def _verdict(path: Path, sha256: str | None) -> Verdict:
-    if sha256 is None:
-        return "new"
+def _verdict(path: Path, written: str | None, there: Place) -> Verdict:
+    made = _sha256(path)
+    try:
+        standing = _sha256(there)
+    except FileNotFoundError:
+        return "new" if written is None else "missing"
+    if made == standing:
+        return "same"
+    return "damaged" if made == written else "other"
+
+
+def _sha256(path: Place) -> str:
     with path.open("rb") as file:
-        return "same" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "other"
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from geotoolz.io._object_path import Place, place
 from ._commit import write_atomic
 from ._driver import StopReason
 from ._exit_codes import ExitCode
+from ._layout import REPORT, Layout
 
 __all__ = ["BatchReport", "TileRow"]
 
@@ -87,6 +88,8 @@ class BatchReport:
     max_failures, config_hash : str
     why : str
         What ended it early, where `stopped` alone does not say it: the repeated error, the budget's bound.
+    shard : (int, int) or None
+        Which part of the catalog it was about. Every shard has a report of its own.
     """
 
     out: Place
@@ -100,11 +103,13 @@ class BatchReport:
     max_failures: str = ""
     config_hash: str = ""
     why: str = ""
+    shard: tuple[int, int] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
-        """Tiles per status."""
-        return dict(Counter(row.status for row in self.rows))
+        """Tiles per status, always in one order."""
+        found = Counter(row.status for row in self.rows)
+        return dict(sorted(found.items(), key=lambda one: (_ORDER.get(one[0], len(_ORDER)), one[0])))
 
     @property
     def failures(self) -> dict[str, int]:
@@ -139,7 +144,10 @@ class BatchReport:
             told = _STOPPED[self.stopped].format(limit=self.max_failures, why=self.why)
             return f"{text}; stopped: {told}"
         if self.over_limit:
-            return f"{text}; more failures than max_failures={self.max_failures} allows"
+            failed = self.counts.get("failed", 0)
+            tried = failed + self.counts.get("done", 0)
+            allowed = f"max_failures={self.max_failures} allows"
+            return f"{text}; {failed} of the {tried} tiles of this run failed, more than {allowed}"
         return text
 
     def to_dict(self) -> dict[str, Any]:
@@ -171,19 +179,22 @@ class BatchReport:
             "counts": self.counts,
             "failures": self.failures,
             "orphans": self.orphans,
+            **({} if self.shard is None else {"shard": list(self.shard)}),
         }
 
     def save(self) -> tuple[Place, Place]:
         """Write ``report.json`` and ``report.html`` into the output folder and return their paths.
 
-        Where there are items, their ``collection.json`` is written too.
+        Those of shard 3 of 16 are called ``report-3-of-16.json`` and so on. Where there are items, their
+        ``collection.json`` is written too.
         """
         from geotoolz.core._errors import BatchError, GeotoolzError, WriteError
 
         from ._collection import write_collection
         from ._html import render
 
-        as_json, as_html = self.out / "report.json", self.out / "report.html"
+        layout = Layout(self.out)
+        as_json, as_html = layout.report(self.shard), layout.report(self.shard, ".html")
         try:
             write_atomic(as_json, self._json())
             write_atomic(as_html, render(self).encode())
@@ -202,6 +213,8 @@ class BatchReport:
     def load(cls, out: str | Place) -> BatchReport:
         """Read the report of the last run in an output folder.
 
+        Where that was a shard, the last reports of all shards beside it are taken together.
+
         Raises
         ------
         BatchError
@@ -209,33 +222,45 @@ class BatchReport:
         """
         from geotoolz.core._errors import BatchError
 
-        path = place(out) / "report.json"
+        from ._report_shards import together
+
+        folder = place(out)
         try:
-            told = json.loads(path.read_bytes())
-            rows = tuple(_row_of(row) for row in told["tiles"])
-            stopped = StopReason(told["stopped"]) if told["stopped"] else None
-            return cls(
-                place(out),
-                told["engine"],
-                rows,
-                told["seconds"],
-                stopped,
-                told["over_limit"],
-                told["orphans"],
-                told["started"],
-                told["max_failures"],
-                told["config_hash"],
-                told.get("why", ""),
-            )
+            paths = [path for path in folder.glob("report*.json") if REPORT.fullmatch(path.name)]
+            if not paths:
+                raise FileNotFoundError("report.json")
+            return together([cls._read(folder, json.loads(path.read_bytes())) for path in paths])
         except StoreError:
             raise
         except (OSError, ValueError, KeyError, TypeError) as exc:
+            what = "no report" if isinstance(exc, FileNotFoundError) else "no report that can be read"
             raise BatchError(
-                f"no report in {str(out)!r} ({type(exc).__name__})",
-                expected="the output folder of a run",
-                fix="name the folder that was given as out=…",
+                f"{what} in {str(out)!r}",
+                expected="the output folder of `geotoolz run`",
+                fix="units (`run-unit`, orchestrators) keep a journal, no report: see `geotoolz status`",
             ) from exc
 
+    @classmethod
+    def _read(cls, out: Place, told: Mapping[str, Any]) -> BatchReport:
+        shard = told.get("shard")
+        return cls(
+            out,
+            told["engine"],
+            tuple(_row_of(row) for row in told["tiles"]),
+            told["seconds"],
+            StopReason(told["stopped"]) if told["stopped"] else None,
+            told["over_limit"],
+            told["orphans"],
+            told["started"],
+            told["max_failures"],
+            told["config_hash"],
+            told.get("why", ""),
+            None if shard is None else (shard[0], shard[1]),
+        )
+
+
+#: statuses as they are told
+_ORDER = {name: n for n, name in enumerate(("done", "fresh", "failed", "quarantined", "not-run"))}
 
 _STOPPED = {
     StopReason.MAX_FAILURES: "more failures than max_failures={limit} allows",

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from geotoolz.core._errors import BatchError
@@ -54,7 +55,7 @@ def run_plan(job: CatalogPipeline, plan: BatchPlan, begun: float) -> BatchReport
             with suppress(BatchError), Lease(job.layout, job.shard):  # else the one who works here does it
                 clean_leftovers(job.layout, rows, alone=job.shard is None)
         report = _report(job, rows, begun, orphans, engine="none")
-        if not (job.out / "report.json").exists():
+        if not job.layout.report(job.shard).exists():
             job.layout.make()
             _saved(report)
         return report
@@ -104,11 +105,18 @@ def _report(
         stopped,
         over,
         orphans,
-        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds)),
+        _moment(time.time() - seconds),
         str(job.max_failures),
         job.config_hash,
         why="" if work is None else work.why,
+        shard=job.shard,
     )
+
+
+def _moment(seconds: float) -> str:
+    """Return a time in UTC, to the millisecond: reports of one second have an order, too."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _saved(report: BatchReport) -> None:

@@ -16,8 +16,9 @@ def reason_of(error: BaseException) -> str:
     now: BaseException | None = error
     while now is not None and len(said) < 3:
         text = str(now).strip() or type(now).__name__
-        if text not in said and "See previous exception" not in text and "context exception" not in text:
-            said.append(text)
+        unsaid = not any(text in other for other in said)
+        if unsaid and "See previous exception" not in text and "context exception" not in text:
+            said = [*(other for other in said if other not in text), text]
         now = now.__cause__ or now.__context__
     return "; ".join(said) or str(error)
 

@@ -88,9 +88,10 @@ def store_error(error: BaseException, url: str) -> StoreError:
     kind = type(error).__name__
     if any(host in text for host in _METADATA_HOSTS) or "redential" in text:
         return StoreCredentialsError(
-            f"{url}: no credentials were found",
+            f"{url}: no credentials were found in this process",
             expected="the provider's variables (AWS_ACCESS_KEY_ID …), a profile, or GEOTOOLZ_CREDENTIALS",
-            fix="set them; a public bucket is read with AWS_SKIP_SIGNATURE=true",
+            fix="set them, for the workers of a cluster too (runtime_env: {env_vars: …}); a public bucket is "
+            "read with AWS_SKIP_SIGNATURE=true",
         )
     if code in _NO_BUCKET or (status == 404 and "list" in text):
         return StoreMissingError(

@@ -166,7 +166,7 @@ def test_inputs_that_change_while_the_run_is_under_way(own_scenes, expected, out
     monkeypatch.setattr(_compute, "compute_tile", disturbed)
     report = faults.job(own_scenes, out).run()
     assert {row.tile_id for row in report.failed} == set(victims)
-    assert all("changed while the tile was made" in row.message for row in report.failed)
+    assert all("since the tile was planned" in row.message for row in report.failed)
     assert pixels(faults.result_of(out)).items() <= pixels(expected).items()
     monkeypatch.undo()
     for path, (_, stat) in kept.items():
