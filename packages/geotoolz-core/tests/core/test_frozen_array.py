@@ -254,3 +254,17 @@ def test_the_law_with_arrays(tmp_path: Path) -> None:
     assert_law(load(save(freeze(_Mahalanobis(), tile), tmp_path)), tile)
     lazy = freeze(_Mahalanobis(), tile)(tile.chunk({"y": 10, "x": 7}))
     xr.testing.assert_identical(lazy.compute(), freeze(_Mahalanobis(), tile)(tile))
+
+
+def test_files_in_mappings_and_lists_are_named_as_seen_from_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tables").mkdir()
+    np.save("tables/a.npy", np.arange(3.0))
+    ref = Ref.of("tables/a.npy")
+    op = _Table(first=ref, more=(ref,), by_name={"b": ref})
+    Path("pipelines").mkdir()
+    text = dump(op, "pipelines/a.yaml")
+    assert Path("pipelines/a.yaml").read_text("utf-8") == text
+    assert text.count("uri: ../tables/a.npy") == 3 and dump(op).count("uri: ../tables/a.npy") == 0

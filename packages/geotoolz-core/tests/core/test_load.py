@@ -312,3 +312,49 @@ def test_the_registry_lists_what_really_stands_at_a_path() -> None:
     assert "geotoolz.core.Impostor" not in registered_operators()
     with pytest.raises(UntrustedOperatorError):
         load_sandboxed("_target_: geotoolz.core.Impostor\n")
+
+
+# ---- what mutations of the loader showed to be untested
+
+
+def test_a_place_without_a_value_is_named_with_its_line_in_lists_of_lists() -> None:
+    text = (
+        "_target_: geotoolz.core.Sequential\noperators:\n- _target_: geotoolz.radiometry.SelectBands\n"
+        "  names:\n  - red\n  - ${band}\n"
+    )
+    with pytest.raises(ConfigError, match=r"line 6.*band"):
+        load(text)
+    with pytest.raises(ConfigError, match=r"line 4.*radius"):
+        load(
+            "_target_: geotoolz.core.Sequential\noperators:\n- _target_: geotoolz.radiometry.BoxMean\n"
+            "  radius: ${radius}\n"
+        )
+
+
+def test_the_sandbox_knows_classes_by_their_last_name() -> None:
+    with pytest.raises(UntrustedOperatorError, match=r"did you mean 'geotoolz\.radiometry\.BoxMean'"):
+        load_sandboxed("_target_: BoxMean\n")
+
+
+def test_a_value_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    text = "_target_: geotoolz.radiometry.SelectBands\nnames: [{}]\n"
+    limits = Limits(scalar=40)
+    assert load_sandboxed(text.format("b" * 40), limits=limits)
+    with pytest.raises(ConfigError, match="41 characters"):
+        load_sandboxed(text.format("b" * 41), limits=limits)
+
+
+def test_texts_that_would_be_read_as_something_else_are_quoted() -> None:
+    assert '"1e3"' in dump(SelectBands(("1e3",))) and '"true"' in dump(SelectBands(("true",)))
+    assert "names: [red]" in dump(SelectBands(("red",)))
+
+
+def test_infinite_parameters_have_a_fixed_place_in_the_hash() -> None:
+    from geotoolz.core._config import normalised
+
+    assert normalised([float("inf"), float("-inf"), 2**53, 2**53 + 1]) == [
+        "Infinity",
+        "-Infinity",
+        2**53,
+        "9007199254740993",
+    ]

@@ -130,7 +130,7 @@ def print_preview(found: Preview) -> None:
             ("start", f"{found.startup:.3g} s more for a worker's first scene"),
             ("memory", f"{found.peak_bytes / _GB:.2g} GB per worker" if found.peak_bytes else None),
             ("time", f"{_told(*_readable(found.hours))} with {counted(found.workers, 'worker')}"),
-            ("work", _told(found.cpu_hours, "CPU hours")),
+            ("work", _cpu(found.cpu_hours)),
             ("output", _told(found.output_bytes.times(1 / _GB), "GB")),
             ("cost", None if found.cost is None else _told(found.cost, "")),
         )
@@ -147,6 +147,11 @@ def _readable(hours: Estimate) -> tuple[Estimate, str]:
         if hours.value * factor >= 1:
             return hours.times(factor), unit
     return hours.times(3600), "s"
+
+
+def _cpu(hours: Estimate) -> str:
+    found, unit = _readable(hours)
+    return _told(found, f"{unit} of a CPU")
 
 
 def _told(estimate: Estimate, unit: str) -> str:
