@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from geotoolz.io._gdal_azure import azure_options
 from geotoolz.io._object_options import credentials
 
 #: GDAL's names of what a provider returns
@@ -15,23 +16,26 @@ _KEYS = {
 
 
 def session_for(path: str) -> Any:
-    """Return rasterio's session with the keys of our provider; None where GDAL finds them itself."""
-    held = credentials() if path.lower().startswith(("s3://", "/vsis3/")) else None
-    if held is None:
+    """Return rasterio's session with our keys; None where GDAL finds them itself.
+
+    On S3 those of a provider; on Azure also what stands in the environment under obstore's names.
+    """
+    options = _options(path.lower())
+    if not options:
         return None
     from rasterio.session import DummySession
 
-    names = {
-        "access_key_id": "ACCESS_KEY_ID",
-        "secret_access_key": "SECRET_ACCESS_KEY",
-        "token": "SESSION_TOKEN",
-    }
-    keys = {f"AWS_{name}": str(held[key]) for key, name in names.items() if held.get(key)}
-
     class Provided(DummySession):  # type: ignore[misc]
-        """Hands the provider's keys to GDAL."""
+        """Hands the keys to GDAL."""
 
         def get_credential_options(self) -> dict[str, str]:
-            return keys
+            return options
 
     return Provided()
+
+
+def _options(path: str) -> dict[str, str]:
+    if path.startswith(("az://", "/vsiaz/")):
+        return azure_options(credentials())
+    held = credentials() if path.startswith(("s3://", "/vsis3/")) else None
+    return {name: str(held[key]) for name, key in _KEYS.items() if held.get(key)} if held else {}
