@@ -320,3 +320,28 @@ def test_units_leave_no_run_behind(work: Path, call: Any) -> None:
     assert code == 0 and "made one by one" in out and "cut off" not in out
     code, _, err = call("report", "out")
     assert code != 0 and "no report in" in err and "geotoolz status" in err
+
+
+def test_a_job_says_what_it_is(work: Path) -> None:
+    from geotoolz.batch import CatalogPipeline
+
+    job = CatalogPipeline(
+        sorted((work / "scenes").iterdir()), BoxMean(1, bands=("red",)), "out", engine="inline"
+    )
+    assert repr(job).startswith("CatalogPipeline(3 scenes → ") and repr(job).endswith("engine inline)")
+    assert job.config_hash.removeprefix("sha256:")[:12] in repr(job)
+
+
+def test_a_sample_is_told_as_such(work: Path, call: Any) -> None:
+    code, out, _ = call("check", "smooth.yaml", "scenes", "--sample", "2")
+    assert code == 0 and out == "smooth.yaml on 2 of 3 scenes: no errors, no warnings\n"
+    found = loaded(call, "check", "smooth.yaml", "scenes", "--sample", "2")
+    assert found["scenes"] == 2 and found["of"] == 3
+    (work / "smooth.yaml").write_text(PIPELINE.replace("[red]", "[swir16]"))
+    code, out, _ = call("check", "smooth.yaml", "scenes", "--sample", "1")
+    assert code == 2 and "errors on 1 of 1" in out
+
+
+def test_places_of_a_pipeline_are_shown(work: Path, call: Any) -> None:
+    code, out, _ = call("pipeline", "show", "smooth.yaml")
+    assert code == 0 and "# --set fills ${radius}\n" in out

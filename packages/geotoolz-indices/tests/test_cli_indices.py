@@ -93,7 +93,7 @@ def test_bands_without_names_are_told(plain, tmp_path, capfd, index, bands, expe
 @pytest.mark.parametrize(
     ("index", "options", "said"),
     [
-        ("evi", (), ["reads 'nir'", "band_1, band_2", "--band nir=band_4"]),
+        ("evi", (), ["reads 'nir'", "band_1, band_2", "--band nir=…"]),
         ("evi", ("--band", "nir"), ["--band nir", "ROLE=VARIABLE"]),
         ("evi", ("--band", "swir16=band_4"), ["does not read 'swir16'", "nir, red, blue"]),
         ("ndvi", ("--band", "nri=band_4"), ["does not read 'nri'", "did you mean 'nir'"]),
@@ -179,3 +179,18 @@ def test_mistakes(scene, tmp_path, monkeypatch, capfd, args, said):
     assert code == 2 and not out and "Traceback" not in err
     assert all(part in err for part in said), err
     assert not (tmp_path / "out").exists()
+
+
+def test_bands_that_do_not_say_what_they_hold_are_doubted(tmp_path, capfd):
+    import rasterio
+    from rasterio.transform import from_origin
+
+    path = tmp_path / "plain.tif"
+    shape = {"height": 8, "width": 9, "count": 3, "dtype": "float32"}
+    with rasterio.open(path, "w", crs="EPSG:32633", transform=from_origin(5e5, 5e6, 10, 10), **shape) as file:
+        file.write(np.full((3, 8, 9), 0.3, np.float32))
+    bands = ("--band", "blue=band_1", "--band", "red=band_2", "--band", "nir=band_3")
+    code, _, err = call(capfd, "compute", "evi", path, tmp_path / "out", *bands)
+    assert code == 0 and "warning: EVI takes reflectance" in err.replace("Index: ", "")
+    code, _, err = call(capfd, "compute", "ndvi", path, tmp_path / "out")
+    assert code == 2 and "--band nir=… --band red=…" in err and "band_4" not in err

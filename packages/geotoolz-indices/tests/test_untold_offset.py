@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
-from geotoolz.core import QuantityError, tile_from_arrays
+from geotoolz.core import QuantityError, check, tile_from_arrays
 from geotoolz.indices import EVI, NDVI
 from geotoolz.radiometry import DNToReflectance
 
@@ -49,3 +49,17 @@ def test_before_baseline_4_and_where_the_offset_is_applied_ratios_are_right() ->
 def test_integers_that_say_nothing_are_no_reflectance_for_formulas_that_need_it() -> None:
     with pytest.raises(QuantityError, match="integers that do not say what they are"):
         EVI()(scene(None).assign_attrs(platform="unknown"))
+
+
+def test_numbers_with_a_point_that_say_nothing_are_doubted_by_formulas_that_need_reflectance() -> None:
+    silent = scene(None).astype("f4").assign_attrs(platform="unknown")
+    (found,) = check(EVI(), silent)
+    assert found.level == "warning"
+    assert found.message.startswith("EVI takes reflectance between 0 and 1, and ")
+    assert all(name in found.message for name in ("blue", "nir", "red")) and "do not say" in found.message
+    assert check(NDVI(), silent) == (), "a ratio does not care"
+    for attrs in ({"quantity": "surface_reflectance"}, {"units": "1"}):
+        told = silent.copy()
+        for name in told:
+            told[name].attrs.update(attrs)
+        assert check(EVI(), told) == ()

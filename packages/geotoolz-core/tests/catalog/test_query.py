@@ -196,3 +196,14 @@ def test_the_file_is_geoparquet(tmp_path: Path) -> None:
     geo = json.loads(pq.read_metadata(path).metadata[b"geo"])
     assert geo["version"] == "1.1.0"
     assert "bbox" in geo["columns"]["geometry"]["covering"]
+
+
+def test_a_catalog_as_a_table() -> None:
+    catalog = make([((n, 0, 1, 1), (n, 0)) for n in range(12)])
+    text = catalog._repr_html_()
+    assert "GeoCatalog(12 rows" in text and "r9" in text and "r10" not in text
+    assert "and 2 more rows" in text and "0.0000 … 12.0000° east" in text
+    empty = catalog.filter(lambda frame: frame["id"] == "absent")
+    assert "<table" not in empty._repr_html_() and "0 rows" in empty._repr_html_()
+    named = GeoCatalog.from_rows([{"id": "<b>", "source": "a.tif", "geometry": box(0, 0, 1, 1)}])
+    assert "&lt;b&gt;" in named._repr_html_() and "<b>&lt;" not in named._repr_html_().split("<table")[1]

@@ -210,3 +210,8 @@ def test_a_class_without_its_parts_says_so(make: Any) -> None:
 
     with pytest.raises(NotImplementedError, match="Empty has no plan"):
         Empty()(make())
+
+
+def test_a_class_in_place_of_a_step_is_told_as_that() -> None:
+    with pytest.raises(ParameterError, match=r"operators\[1\] is the class BoxMean.*write BoxMean\(…\)"):
+        Sequential([BoxMean(1), BoxMean])  # type: ignore[list-item]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geotoolz._cli._console import say
+from geotoolz._cli._console import say, told
 
 if TYPE_CHECKING:
     from geotoolz.core import Operator
@@ -49,7 +49,10 @@ def apply_operator(
     area = parse_aoi(aoi)
     where: dict[str, Any] = {"aoi": area, "resolution": res}
     spec = describe(scene, **where)
-    created = compile(pipeline, spec).created
+    program = compile(pipeline, spec)
+    for note in program.notes:
+        told(f"warning: {note.operator}: {note.text}")
+    created = program.created
     tile = open_tile(scene, compile(pipeline, spec, created).inputs, **where)
     written = run_detailed(pipeline, tile).paths
     for file in written:

@@ -44,23 +44,26 @@ def check(
             pipeline, source, out, sample, aoi=aoi, res=res, sign=sign, sets=set_, overrides=override
         )
     errors = sum(finding.level == "error" for finding in findings)
+    looked = len(scenes) if sample is None else min(sample, len(scenes))
     if as_json:
         say_json(
             {
                 "pipeline": pipeline,
                 "config_hash": op.config_hash(),
-                "scenes": len(scenes),
+                "scenes": looked,
+                "of": len(scenes),
                 "errors": errors,
                 "findings": [_told(finding) for finding in findings],
             }
         )
     else:
-        print_findings(findings, len(scenes))
+        print_findings(findings, looked)
         wrong = len({finding.tile for finding in findings if finding.level == "error" and finding.tile})
         doubts = sum(finding.level == "warning" for finding in findings)
         clean = f"no errors, {counted(doubts, 'warning')}" if doubts else "no errors, no warnings"
-        verdict = f"errors on {wrong} of {len(scenes)}" if wrong else "errors" if errors else clean
-        say(f"{pipeline} on {counted(len(scenes), 'scene')}: {verdict}")
+        verdict = f"errors on {wrong} of {looked}" if wrong else "errors" if errors else clean
+        which = counted(looked, "scene") if looked == len(scenes) else f"{looked} of {len(scenes)} scenes"
+        say(f"{pipeline} on {which}: {verdict}")
     if errors:
         raise typer.Exit(2)
 

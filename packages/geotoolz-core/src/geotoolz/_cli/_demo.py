@@ -185,8 +185,9 @@ def _tell_result(folder: DemoFolder, made: Made, report: BatchReport) -> None:
     for row in report.failed:
         expected = " (as expected)" if row.tile_id == made.broken else ""
         _more(f"{row.status}{expected}: {row.tile_id}: {clipped(f'{row.error}: {row.message}')}")
-    files = sum(len(row.outputs) for row in report.rows)
-    _head(6, "results", f"{folder.out}: {files} COGs with a STAC item each")
+    files = [name for row in report.rows for name in row.outputs]
+    images = sum(name.endswith(".tif") for name in files)
+    _head(6, "results", f"{folder.out}: {images} COGs with a STAC item, and a style for QGIS (.qml), each")
     _more(f"report with pictures: {folder.out / 'report.html'}")
 
 

@@ -39,7 +39,7 @@ def show(
     """Draw a pipeline and print its YAML with every value filled in."""
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._options import load_pipeline, pipeline_text
-    from geotoolz.core._presets import preset_about
+    from geotoolz.core._presets import places_in, preset_about
 
     if pipeline is None:
         list_(as_json)
@@ -50,8 +50,12 @@ def show(
     if as_json:
         say_json({"config": op.config(), "config_hash": op.config_hash()})
         return
-    if not pipeline_text(pipeline)[1]:
+    text, is_file = pipeline_text(pipeline)
+    if not is_file:
         say(f"# {preset_about(pipeline)}")
+    places = sorted(places_in(text))
+    if places:
+        say(f"# --set fills {', '.join(f'${{{place}}}' for place in places)}")
     say(f"# {op.config_hash()}")
     for line in draw(op).splitlines():
         say(f"# {line}")

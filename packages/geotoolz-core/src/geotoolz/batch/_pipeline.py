@@ -199,6 +199,12 @@ class CatalogPipeline:
         text = json.dumps(sink.config(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def __repr__(self) -> str:
+        engine = self.engine if isinstance(self.engine, str) else self.engine.name
+        scenes = f"{len(self.catalog)} scenes" if hasattr(self.catalog, "__len__") else "scenes"
+        hashed = self.config_hash.removeprefix("sha256:")[:12]
+        return f"CatalogPipeline({scenes} → {self.out}; pipeline {hashed}; engine {engine})"
+
     def plan(self) -> BatchPlan:
         """Look what is new, fresh, stale, partial, quarantined, orphan, and why; nothing is written.
 

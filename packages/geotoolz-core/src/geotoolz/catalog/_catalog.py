@@ -99,6 +99,11 @@ class GeoCatalog(Making):
         span = f"{known['first']} … {known['last']}" if known["first"] else "no times"
         return f"GeoCatalog({len(self)} rows; {platforms}; {span})"
 
+    def _repr_html_(self) -> str:
+        from geotoolz.catalog._html import table_of
+
+        return table_of(self)
+
     def summary(self) -> dict[str, Any]:
         """Return counts and extents as plain JSON types."""
         from geotoolz.catalog._summary import summary

@@ -51,7 +51,15 @@ class Sequential(TileOperator):
         operators = values["operators"]
         if isinstance(operators, Operator):
             raise ParameterError("Sequential got one operator", expected="a list of operators")
-        return {"operators": tuple(operators) if isinstance(operators, Iterable) else operators}
+        held = tuple(operators) if isinstance(operators, Iterable) else operators
+        for index, one in enumerate(held if isinstance(held, tuple) else ()):
+            if isinstance(one, type) and issubclass(one, Operator):
+                raise ParameterError(
+                    f"operators[{index}] is the class {one.__name__}",
+                    expected="an operator",
+                    fix=f"write {one.__name__}(…)",
+                )
+        return {"operators": held}
 
     def validate(self) -> None:
         """Refuse sinks that are not last."""

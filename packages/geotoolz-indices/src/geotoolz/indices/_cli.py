@@ -58,7 +58,7 @@ def compute(
         raise MissingVariableError(
             error.found,
             expected=error.expected,
-            fix="say which variable is which band: --band nir=band_4 --band red=band_3",
+            fix="say which variable is which band: --band nir=… --band red=…, with names of the tile",
         ) from error
 
 

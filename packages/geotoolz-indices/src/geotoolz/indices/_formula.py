@@ -156,6 +156,14 @@ def _written(tile: TileSpec, one: Wanted) -> dict[str, Any]:
 def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -> tuple[str, ...]:
     """Check that bands hold what the formula takes, and return doubts."""
     notes = require_physical(tile, held.values(), one.entry.name)
+    ratio = is_ratio(one.entry, one.kernel_type)
+    unsaid = [name for name in held.values() if _says_nothing(tile.variables[name])]
+    if unsaid and not ratio:
+        verb = "does" if len(unsaid) == 1 else "do"
+        notes += (
+            f"{one.entry.name} takes reflectance between 0 and 1, and {', '.join(unsaid)} {verb} not say "
+            "what they hold (attribute 'quantity'): digital numbers would give nonsense",
+        )
     for letter, name in held.items():
         spec = tile.variables[name]
         if letter in ("HH", "HV", "VH", "VV") and str(spec.attrs.get("units", "")).lower() == "db":
@@ -164,9 +172,9 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
                 expected="linear backscatter",
                 fix="put DBToLinear first",
             )
-        unsaid = spec.quantity is None and spec.dtype.kind in "iu"
-        if (spec.quantity == "dn" or unsaid) and not is_ratio(one.entry, one.kernel_type):
-            what = "integers that do not say what they are" if unsaid else "digital numbers"
+        whole = spec.quantity is None and spec.dtype.kind in "iu"
+        if (spec.quantity == "dn" or whole) and not ratio:
+            what = "integers that do not say what they are" if whole else "digital numbers"
             raise QuantityError(
                 f"{one.entry.name} reads {name!r}, which holds {what}, and its formula is no ratio: "
                 f"{one.entry.formula}",
@@ -174,6 +182,11 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
                 fix="open the tile without raw=True, or put DNToReflectance (scale=, offset=) first",
             )
     return notes
+
+
+def _says_nothing(spec: VarSpec) -> bool:
+    """Whether a band of floats has neither quantity nor units: a plain raster, or an array of one's own."""
+    return spec.quantity is None and spec.dtype.kind == "f" and not spec.attrs.get("units")
 
 
 def is_ratio(entry: IndexEntry, kernel_type: str = "rbf") -> bool:

@@ -158,7 +158,8 @@ class ContractSuite:
 
     def test_docstring(self, entry: Case) -> None:
         """Summary, parameters and an example are there, and every parameter is described."""
-        assert docstring_problems(entry.cls) == []
+        problems = docstring_problems(entry.cls)
+        assert not problems, f"the docstring of {entry.label}: " + "; ".join(problems)
 
     def test_spawned_process(self, tmp_path: Path) -> None:
         """Pickled operators give the same bits in a new process."""
