@@ -31,7 +31,7 @@ from geotoolz.core import (
     run_detailed,
 )
 from geotoolz.core._run import compute
-from geotoolz.core.testing import tiles
+from geotoolz.core.testing import simulate_scene, tiles
 from geotoolz.radiometry import (
     BandMath,
     BoxMean,
@@ -301,3 +301,69 @@ def test_strips_that_were_read_are_let_go(make: Make) -> None:
     assert len(held) == 60
     assert most <= 5  # what the strip itself reads, and what the last one left to be used again
     np.testing.assert_array_equal(next(iter(arrays.values())), pipeline(tile)["index"].values)
+
+
+class _Halved(Map):
+    """Half of a band, by NumPy: what it stands in cannot be prepared as one loop."""
+
+    name: str = "half"
+
+    def plan(self, tile: TileSpec) -> Plan:
+        return Plan(reads=("red",), writes={self.name: VarSpec(("y", "x"))})
+
+    @staticmethod
+    def kernel(red: Any) -> Any:
+        return (red * 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("window", [(1, 7), (16, 16), (64, 50)])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kept", [("half", "ratio", "sum"), ("sum",), ("red", "half")])
+def test_loops_beside_numpy_write_into_the_output_and_into_buffers(window, threads, kept, monkeypatch):
+    from geotoolz.core import _execute
+
+    placed = []
+    own = _execute._written_in_place
+    monkeypatch.setattr(_execute, "_written_in_place", lambda *args: placed.append(own(*args)) or placed[-1])
+    tile = simulate_scene((64, 50), bands=("red", "nir"), cloud_cover=0.2)
+    steps = [BandMath("nir / red", "ratio"), _Halved(), BandMath("ratio + half", "sum"), SelectBands(kept)]
+    op = Sequential(steps)
+    made = run(op, tile, window=window, threads=threads)
+    red, nir = tile.red.values, tile.nir.values
+    with np.errstate(all="ignore"):
+        ratio = (nir.astype("f8") / red).astype("f4")
+        ratio[~np.isfinite(ratio)] = np.nan
+        half = (red * 0.5).astype("f4")
+        expected = {"red": red, "half": half, "ratio": ratio, "sum": (ratio.astype("f8") + half).astype("f4")}
+    assert list(made) == list(kept)
+    for name in kept:
+        np.testing.assert_array_equal(made[name], expected[name], err_msg=name)
+    in_place = any(one is not None for one in placed)
+    assert in_place == ("sum" in kept and window != (64, 50)), "loops that are needed write in place"
+
+
+class _Around(Map):
+    """Sum of a variable and its eight neighbours."""
+
+    def plan(self, tile: TileSpec) -> Plan:
+        return Plan(("ratio",), {"around": VarSpec(("y", "x"))}, footprint=Footprint(1, 1))
+
+    @staticmethod
+    def kernel(ratio: Any) -> Any:
+        wide = np.pad(np.nan_to_num(ratio), 1)
+        rows, cols = ratio.shape
+        shifted = [wide[y : y + rows, x : x + cols] for y in range(3) for x in range(3)]
+        return np.sum(shifted, axis=0, dtype="f8").astype(np.float32)
+
+
+@pytest.mark.parametrize("window", [(5, 7), (16, 50), (64, 50)])
+def test_what_is_kept_and_read_with_a_halo_is_cropped_for_the_output(window):
+    tile = simulate_scene((64, 50), bands=("red", "nir"), cloud_cover=0.2)
+    op = Sequential([BandMath("nir / red", "ratio"), _Around()])
+    whole, cut = op(tile), run(op, tile, window=window, threads=2)
+    assert isinstance(cut, xr.Dataset) and list(cut) == ["red", "nir", "ratio", "around"]
+    same(whole, cut)
+    plain = (tile.nir.values.astype("f8") / tile.red.values).astype("f4")
+    plain[~np.isfinite(plain)] = np.nan
+    np.testing.assert_array_equal(cut.ratio.values, plain)
+    np.testing.assert_array_equal(cut.around.values, _Around.kernel(plain))
