@@ -207,7 +207,7 @@ def refuse_hopeless(job: CatalogPipeline, planned: BatchPlan) -> None:
             f"{what} the first {len(first)} of {len(wanted)} scenes:\n  {found}"
             if len(wanted) > 1
             else f"{what} the scene:\n  {found}",
-            fix="`geotoolz check` looks at all of them",
+            fix="`geotoolz check` looks at all of them" if len(wanted) > 1 else "",
         )
 
 

@@ -76,11 +76,16 @@ def open_scenes(source: str, aoi: Any = None) -> Scenes:
     chosen = catalog.query(**({"bbox": aoi} if isinstance(aoi, tuple) else {"geometry": aoi}))
     if not len(chosen):
         from geotoolz.catalog._elsewhere import probably_meant, within
+        from geotoolz.catalog._footprint import area_geometry
 
+        bounds = aoi if isinstance(aoi, tuple) else area_geometry(aoi, catalog).bounds
+        lies = ",".join(f"{value:.4f}" for value in bounds)
         raise CatalogError(
-            f"none of {counted(len(catalog), 'scene')} touches the area of --aoi",
+            f"none of {counted(len(catalog), 'scene')} touches the area of --aoi, "
+            f"which lies in {lies} (degrees)",
             expected=f"an area within {within(catalog)}",
-            fix=probably_meant(catalog, aoi),
+            fix=probably_meant(catalog, aoi)
+            or "where that is not the place that was meant, the file names a wrong CRS",
         )
     if len(chosen) < len(catalog):
         told(f"{len(catalog) - len(chosen)} of {counted(len(catalog), 'scene')} left out: outside the area")
