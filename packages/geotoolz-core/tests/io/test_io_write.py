@@ -107,6 +107,9 @@ def test_the_file_is_a_cog_with_names_and_units(tile, tmp_path):
         assert raster.compression.name == "zstd"
         assert raster.nodata == 0
         assert raster.crs.to_epsg() == 32633
+    (path,) = write_tile(big, tmp_path / "b.tif", overviews="none")
+    with rasterio.open(path) as raster:
+        assert raster.overviews(1) == [] and raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
 
 
 def test_equal_tiles_give_equal_bytes(tile, tmp_path, monkeypatch):
@@ -337,3 +340,27 @@ def test_the_planes_of_a_picture_are_written_together_and_known_as_such(tmp_path
     with rasterio.open(tmp_path / "rgb.tif") as raster:
         wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
         assert raster.colorinterp == wanted and raster.dtypes == ("uint8",) * 4
+
+
+@pytest.mark.parametrize("overviews", ["average", "nearest"])
+def test_overviews_are_made_as_said_and_of_classes_by_the_nearest(tmp_path, overviews):
+    rng = np.random.default_rng(0)
+    values = rng.random((1024, 1024)).astype("f4")
+    codes = rng.integers(1, 9, (1024, 1024)).astype("u1")
+    tile = tile_from_arrays(
+        {"height": values, "classes": codes}, GeoBox((1024, 1024), BOX.affine, UTM33), nodata={"classes": 0}
+    )
+    tile["classes"].attrs.update(flag_values=list(range(1, 9)), flag_meanings="a b c d e f g h")
+    (one,) = write_tile(tile, tmp_path / "h.tif", bands="height", overviews=overviews)
+    with rasterio.open(one, overview_level=0) as raster:
+        found = raster.read(1)
+    mean = values.reshape(512, 2, 512, 2).astype("f8").mean((1, 3))
+    if overviews == "average":
+        np.testing.assert_allclose(found, mean, atol=1e-6)
+    else:
+        assert np.isin(found, values).all() and np.abs(found - mean).max() > 0.1
+    (two,) = write_tile(tile, tmp_path / "c.tif", bands="classes", overviews=overviews)
+    with rasterio.open(two, overview_level=0) as raster:
+        assert set(np.unique(raster.read(1))) <= set(range(1, 9))
+        blocks = codes.reshape(512, 2, 512, 2).transpose(0, 2, 1, 3).reshape(512, 512, 4)
+        assert (raster.read(1)[..., None] == blocks).any(-1).all(), "an average of classes is no class"
