@@ -24,6 +24,8 @@ from geotoolz.core._sensors import sensor_of
 from geotoolz.indices._catalogue import BANDS, KERNEL_TYPES, IndexEntry, wavelengths
 from geotoolz.indices._roles import find_band
 
+_NO_REFLECTANCE = frozenset({"HH", "HV", "VH", "VV", "T", "T1", "T2"})
+"""Letters of backscatter and of thermal bands."""
 _KERNEL_DEFAULTS: Mapping[str, Mapping[str, float]] = {"rbf": {}, "poly": {"c": 1.0, "p": 2.0}, "linear": {}}
 _KERNEL_CONSTANTS: Mapping[str, tuple[str, ...]] = {"rbf": ("sigma",), "poly": ("c", "p"), "linear": ()}
 
@@ -157,7 +159,8 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
     """Check that bands hold what the formula takes, and return doubts."""
     notes = require_physical(tile, held.values(), one.entry.name)
     ratio = is_ratio(one.entry, one.kernel_type)
-    unsaid = [name for name in held.values() if _says_nothing(tile.variables[name])]
+    optical = (name for letter, name in held.items() if letter not in _NO_REFLECTANCE)
+    unsaid = [name for name in optical if _says_nothing(tile.variables[name])]
     if unsaid and not ratio:
         verb = "does" if len(unsaid) == 1 else "do"
         notes += (
