@@ -367,3 +367,42 @@ def test_what_is_kept_and_read_with_a_halo_is_cropped_for_the_output(window):
     plain[~np.isfinite(plain)] = np.nan
     np.testing.assert_array_equal(cut.ratio.values, plain)
     np.testing.assert_array_equal(cut.around.values, _Around.kernel(plain))
+
+
+class _ColumnMean(Map):
+    """Deviation from the mean of the column: sees an axis as a whole, and one pixel along the other."""
+
+    def plan(self, tile: TileSpec) -> Plan:
+        return Plan(("red",), {"deviation": VarSpec(("y", "x"))}, footprint=Footprint("all", 0))
+
+    @staticmethod
+    def kernel(red: Any) -> Any:
+        return (red - red.mean(-2, keepdims=True, dtype="f8")).astype(np.float32)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(1100, 1500), (3000, 130), (40, 50)])
+def test_what_sees_whole_columns_runs_in_strips_of_columns(shape, threads):
+    tile = simulate_scene(shape, bands=("red",))
+    expected = _ColumnMean.kernel(tile.red.values)
+    made = run(_ColumnMean(), tile, threads=threads)
+    assert isinstance(made, xr.Dataset)
+    np.testing.assert_array_equal(made.deviation.values, expected)
+    cut = run(_ColumnMean(), tile, threads=threads, window=(7, 33))  # the rows of a window do not count
+    assert isinstance(cut, xr.Dataset)
+    np.testing.assert_array_equal(cut.deviation.values, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1000), (1000, 5), (0, 7), (7, 0), (300, 64)])
+@pytest.mark.parametrize("pixels", [1, 640, 100_000])
+def test_strips_cover_the_tile_once(shape, pixels):
+    from geotoolz.core._extent import column_blocks, row_blocks
+
+    for cut in (column_blocks, row_blocks):
+        seen = np.zeros(shape, int)
+        strips = cut(shape, pixels)
+        for e in strips:
+            seen[e.y0 : e.y1, e.x0 : e.x1] += 1
+        assert (seen == 1).all() and len(strips) >= 1
+        assert all(e.shape[0] == shape[0] or cut is row_blocks for e in strips)
+        assert all(e.shape[1] == shape[1] or cut is column_blocks for e in strips)
