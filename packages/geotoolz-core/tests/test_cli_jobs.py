@@ -261,9 +261,24 @@ def test_reports_of_shards_stand_beside_each_other(work: Path, call: Any) -> Non
         "report-2-of-2.json",
     }
     call("run", "job.yaml", "-q", "--only-failed", "--retry-failed", "--max-failures", "9")
+    assert "report: out/report.html\n" in call("report", "out")[1]
     assert loaded(call, "report", "out")["counts"] == {"fresh": 2, "failed": 1}
     (work / "out/report-of-mine.json").write_text("{}")
     assert loaded(call, "report", "out")["counts"] == {"fresh": 2, "failed": 1}
+    call(
+        "run",
+        "job.yaml",
+        "-q",
+        "--shard",
+        "1/2",
+        "--retry-failed",
+        "--override",
+        "stale_on=[code]",
+        "--set",
+        "radius=2",
+    )
+    told = call("report", "out")[1]
+    assert "report-1-of-2.html, out/report-2-of-2.html" in told, "not the page of the whole run before it"
 
 
 def test_a_share_of_failures_says_of_what(work: Path, call: Any) -> None:

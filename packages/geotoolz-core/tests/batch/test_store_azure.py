@@ -136,6 +136,11 @@ ENVIRONMENTS = {
         {"token": "t"},
         {"AZURE_STORAGE_ACCOUNT": "a", "AZURE_STORAGE_ACCESS_TOKEN": "t"},
     ),
+    "a provider of S3's keys says nothing of Azure": (
+        {"AZURE_STORAGE_ACCOUNT_NAME": "a", "AZURE_STORAGE_ACCOUNT_KEY": "k"},
+        {"access_key_id": "i", "secret_access_key": "s", "token": "t"},
+        {"AZURE_STORAGE_ACCOUNT": "a", "AZURE_STORAGE_ACCESS_KEY": "k"},
+    ),
     "endpoint": (
         {
             "AZURE_STORAGE_ACCOUNT_NAME": "a",

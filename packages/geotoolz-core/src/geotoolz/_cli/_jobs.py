@@ -115,10 +115,10 @@ def load_job(
     budget: Mapping[str, Any] | None = None,
 ) -> Job:
     """Load a job's file, with what the command says in place of the file's values."""
-    from geotoolz._cli._options import parse_aoi, set_values
+    from geotoolz._cli._options import parse_aoi, refuse_unplaced, set_values
     from geotoolz.batch import Job
     from geotoolz.core._errors import ParameterError, ReadError
-    from geotoolz.core._presets import preset_names
+    from geotoolz.core._presets import places_in, preset_names
 
     if path not in preset_names() and not Path(path).exists():
         raise ReadError(
@@ -138,25 +138,11 @@ def load_job(
     replaced.update((name, value) for name, value in more.items() if value is not None)
     values = set_values(sets or ())
     job = Job.load(path, replaced, variables=values)
-    _refuse_unknown(values, path, job)
-    return job
-
-
-def _refuse_unknown(values: Mapping[str, str], path: str, job: Job) -> None:
-    """Refuse ``--set`` of what neither the job nor its pipeline has a place for."""
-    from geotoolz.core._errors import ConfigError, nearest
-    from geotoolz.core._presets import places_in
-
     known = places_in(Path(path).read_text("utf-8")) | job.places()
-    for key in values:
-        if key not in known:
-            places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
-            raise ConfigError(
-                f"--set {key}={values[key]}: neither {path} nor its pipeline has ${{{key}}}"
-                f"{nearest(key, known)}",
-                expected=places,
-                fix="--override KEY=VALUE replaces a value of the job, or of a pipeline that stands in it",
-            )
+    refuse_unplaced(
+        values, known, f"{path} and its pipeline have", "--override KEY=VALUE replaces a value of the job"
+    )
+    return job
 
 
 def suitable(scenes: int, workers: int | None, timeout: float | None = None) -> str:

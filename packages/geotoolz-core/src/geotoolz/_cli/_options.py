@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,18 +131,23 @@ def pipeline_text(name: str) -> tuple[str, bool]:
 
 
 def _variables(sets: Sequence[str], text: str, name: str) -> dict[str, str]:
-    from geotoolz.core._errors import ConfigError, nearest
     from geotoolz.core._presets import places_in
 
-    known = places_in(text)
     values = set_values(sets)
+    refuse_unplaced(values, places_in(text), f"{name} has")
+    return values
+
+
+def refuse_unplaced(values: Mapping[str, str], known: Collection[str], who: str, fix: str = "") -> None:
+    """Refuse ``--set`` of what a text has no place ``${name}`` for; `who` ends in "has" or "have"."""
+    from geotoolz.core._errors import ConfigError, nearest
+
     for key, value in values.items():
         if key not in known:
             places = ", ".join(f"${{{place}}}" for place in sorted(known)) or "no place to set"
             raise ConfigError(
-                f"--set {key}={value}: {name} has no ${{{key}}}{nearest(key, known)}", expected=places
+                f"--set {key}={value}: {who} no ${{{key}}}{nearest(key, known)}", expected=places, fix=fix
             )
-    return values
 
 
 def set_values(sets: Sequence[str]) -> dict[str, str]:

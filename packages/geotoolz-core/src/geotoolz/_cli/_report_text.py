@@ -54,17 +54,7 @@ def print_report(report: BatchReport, *, limit: int | None = None) -> None:
         say(f"{out}: nothing to do: {_counts(report)}")
     else:
         say(f"{out}: {report}")
-    say(f"report: {', '.join(shown_path(page) for page in _pages(report))}")
-
-
-def _pages(report: BatchReport) -> list[Place]:
-    """Return the pages of a report: of shards that were taken together, each its own."""
-    from geotoolz.batch import Layout
-
-    layout = Layout(report.out)
-    if report.shard is not None or layout.report(None, ".html").exists():
-        return [layout.report(report.shard, ".html")]
-    return sorted(report.out.glob("report-*-of-*.html"), key=str) or [layout.report(None, ".html")]
+    say(f"report: {', '.join(shown_path(page) for page in report.pages)}")
 
 
 def _counts(report: BatchReport) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ._exit_codes import ExitCode
-from ._layout import Layout
 
 if TYPE_CHECKING:
     from ._report import BatchReport
@@ -139,7 +138,7 @@ def _facts(report: BatchReport, event: str) -> dict[str, Any]:
             {"id": row.tile_id, "kind": row.kind, "error": row.error, "message": row.message}
             for row in report.failed[:5]
         ],
-        "report": str(Layout(report.out).report(report.shard, ".html")),
+        "report": str(report.pages[0]),
         "host": socket.gethostname(),
     }
 

@@ -90,6 +90,8 @@ class BatchReport:
         What ended it early, where `stopped` alone does not say it: the repeated error, the budget's bound.
     shard : (int, int) or None
         Which part of the catalog it was about. Every shard has a report of its own.
+    parts : tuple of (int, int)
+        The shards whose reports were taken together to this one.
     """
 
     out: Place
@@ -104,6 +106,13 @@ class BatchReport:
     config_hash: str = ""
     why: str = ""
     shard: tuple[int, int] | None = None
+    parts: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pages(self) -> tuple[Place, ...]:
+        """Where its page lies; of shards that were taken together, that of each."""
+        layout = Layout(self.out)
+        return tuple(layout.report(part, ".html") for part in self.parts or (self.shard,))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -46,4 +46,5 @@ def together(reports: Sequence[BatchReport]) -> BatchReport:
         started=min(part.started for part in parts),
         why=stopped.why,
         shard=None,
+        parts=tuple(part.shard for part in parts if part.shard is not None),
     )

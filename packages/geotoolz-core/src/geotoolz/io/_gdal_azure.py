@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from geotoolz.io._object_options import is_yes
+
 __all__ = ["azure_options"]
 
 _ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 _KEY = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY")
 _SIGNATURE = ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY")
+#: what a provider of Azure's credentials may return. S3's returns a token, too, beside its keys
+_PROVIDED = ("access_key", "sas_token", "token")
 _ENDPOINT = ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
-_YES = frozenset({"1", "true", "yes", "on"})
 
 
 def azure_options(held: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -21,8 +24,8 @@ def azure_options(held: Mapping[str, Any] | None = None) -> dict[str, str]:
     Parameters
     ----------
     held : mapping, optional
-        What a provider of credentials returned: ``access_key``, ``sas_token`` or ``token``. It goes before
-        the variables.
+        What a provider of credentials returned: ``access_key``, ``sas_token`` or ``token`` go before the
+        variables. One that knows no Azure (an S3 provider) says nothing here.
 
     Returns
     -------
@@ -34,22 +37,26 @@ def azure_options(held: Mapping[str, Any] | None = None) -> dict[str, str]:
     account = _first(_ACCOUNT)
     if not account:
         return {}
-    given = held or {}
-    key = str(given.get("access_key") or "") if held else _first(_KEY)
-    signature = str(given.get("sas_token") or "") if held else _first(_SIGNATURE)
+    given = {name: str(value) for name, value in _of_azure(held).items() if name in _PROVIDED and value}
+    key = given.get("access_key", "") if given else _first(_KEY)
+    signature = given.get("sas_token", "") if given else _first(_SIGNATURE)
     endpoint = _endpoint(account)
     if endpoint and (key or signature):
         return {"AZURE_STORAGE_CONNECTION_STRING": _connection(account, key, signature, endpoint)}
     options = {"AZURE_STORAGE_ACCOUNT": account}
-    if given.get("token"):
-        options["AZURE_STORAGE_ACCESS_TOKEN"] = str(given["token"])
+    if "token" in given:
+        options["AZURE_STORAGE_ACCESS_TOKEN"] = given["token"]
     elif key:
         options["AZURE_STORAGE_ACCESS_KEY"] = key
     elif signature:
         options["AZURE_STORAGE_SAS_TOKEN"] = signature.removeprefix("?")
-    elif _is_yes("AZURE_SKIP_SIGNATURE") or _is_yes("AZURE_NO_SIGN_REQUEST"):
+    elif is_yes("AZURE_SKIP_SIGNATURE") or is_yes("AZURE_NO_SIGN_REQUEST"):
         options["AZURE_NO_SIGN_REQUEST"] = "YES"
     return options
+
+
+def _of_azure(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {} if held is None or "access_key_id" in held else held
 
 
 def _connection(account: str, key: str, signature: str, endpoint: str) -> str:
@@ -59,7 +66,7 @@ def _connection(account: str, key: str, signature: str, endpoint: str) -> str:
 
 
 def _endpoint(account: str) -> str:
-    if _is_yes("AZURE_STORAGE_USE_EMULATOR"):
+    if is_yes("AZURE_STORAGE_USE_EMULATOR"):
         address = os.environ.get("AZURITE_BLOB_STORAGE_URL") or "http://127.0.0.1:10000"
         return f"{address.rstrip('/')}/{account}"
     return _first(_ENDPOINT).rstrip("/")
@@ -67,7 +74,3 @@ def _endpoint(account: str) -> str:
 
 def _first(names: tuple[str, ...]) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
-
-
-def _is_yes(name: str) -> bool:
-    return os.environ.get(name, "").strip().lower() in _YES

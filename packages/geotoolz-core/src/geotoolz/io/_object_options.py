@@ -89,7 +89,7 @@ def provider_of(scheme: str) -> Provider | None:
     named = os.environ.get(CREDENTIALS, "")
     if named:
         return _imported(named)
-    if scheme != "s3" or os.environ.get("AWS_ACCESS_KEY_ID") or _is_yes("AWS_SKIP_SIGNATURE"):
+    if scheme != "s3" or os.environ.get("AWS_ACCESS_KEY_ID") or is_yes("AWS_SKIP_SIGNATURE"):
         return None
     folder = Path("~/.aws").expanduser()
     told = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.environ.get("AWS_PROFILE")
@@ -146,9 +146,9 @@ def gdal_store_options(path: str) -> dict[str, str]:
     if endpoint.netloc:
         options["AWS_S3_ENDPOINT"] = endpoint.netloc + endpoint.path
         options["AWS_HTTPS"] = "YES" if endpoint.scheme == "https" else "NO"
-        virtual = _is_yes("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
+        virtual = is_yes("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
         options["AWS_VIRTUAL_HOSTING"] = "TRUE" if virtual else "FALSE"
-    if _is_yes("AWS_SKIP_SIGNATURE"):
+    if is_yes("AWS_SKIP_SIGNATURE"):
         options["AWS_NO_SIGN_REQUEST"] = "YES"
     return {name: value for name, value in options.items() if name not in os.environ}
 
@@ -170,7 +170,7 @@ def _runs_out(kept: Mapping[str, Any]) -> bool:
     return isinstance(until, datetime) and until - _MARGIN <= datetime.now(UTC)
 
 
-def _is_yes(name: str) -> bool:
+def is_yes(name: str) -> bool:
     return os.environ.get(name, "").strip().lower() in _YES
 
 
