@@ -23,6 +23,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -312,6 +313,27 @@ def test_parts_cover_all_rows_once_and_are_never_small(count):
     assert all(b - a >= min(count, _predict.ROWS) and b - a < 2 * _predict.ROWS for a, b in edges)
 
 
+def test_a_look_for_nan_is_spared_where_there_was_one_and_nowhere_else():
+    from sklearn.preprocessing import FunctionTransformer
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 0.5, (300, 2)).astype(np.float32)
+    rows = TrainingRows(X=X, features=("red", "nir"), y=(X[:, 0] < X[:, 1]).astype(int))
+    tile = scene(gaps=False)
+    tile["red"][0, 0] = 0.0
+    logarithm = make_pipeline(FunctionTransformer(np.log), LogisticRegression())
+    with np.errstate(divide="ignore"), pytest.raises(ValueError, match="infinity"):
+        PixelwiseClassifier(fit_rows(logarithm, rows))(tile)
+    tile["red"][0, 0] = np.nan
+    linear = fit_rows(LogisticRegression(), rows)
+    with pytest.raises(ValueError, match="NaN"):
+        PixelwiseClassifier(linear, nodata="propagate")(tile)
+    made = PixelwiseClassifier(linear)(tile)["label"].values
+    table = np.column_stack([tile[name].values.ravel() for name in ("red", "nir")])
+    assert made[0, 0] == 255
+    np.testing.assert_array_equal(made.ravel()[1:], linear.estimator.predict(table[1:]))
+
+
 def test_the_estimator_is_never_changed():
     import joblib
 
@@ -325,8 +347,9 @@ def test_the_estimator_is_never_changed():
 @pytest.mark.parametrize(
     "estimator",
     [
+        GaussianNB(),
+        make_pipeline(StandardScaler(), GaussianNB()),
         DecisionTreeClassifier(),
-        make_pipeline(StandardScaler(), DecisionTreeClassifier()),
         RandomForestClassifier(3),
     ],
     ids=lambda e: type(e).__name__,
@@ -335,7 +358,8 @@ def test_rows_in_columns_and_rows_in_rows_are_predicted_alike(estimator, gaps):
     """Cheap estimators get their rows column by column; `predict_rows` hands them over row by row."""
     from geotoolz.learn._estimators import takes_columns
 
-    assert takes_columns(estimator) != isinstance(estimator, RandomForestClassifier)
+    in_rows = isinstance(estimator, RandomForestClassifier | DecisionTreeClassifier)
+    assert takes_columns(estimator) != in_rows
     tile = scene(1, gaps=gaps)
     rng = np.random.default_rng(0)
     X = rng.uniform(0, 0.5, (300, 2)).astype(np.float32)

@@ -204,6 +204,10 @@ def test_functions_and_conditions() -> None:
         "sqrt(abs(a)) * b": np.sqrt([2.0, 0, 1, 4]),
         "exp(a) * b": np.exp([-2.0, 0, 1, 4]),
         "log10(exp(a)) * b": np.log10(np.exp([-2.0, 0, 1, 4])),
+        "exp(-2 * a ** 2) * b": np.exp([-8.0, 0, -2, -32]),
+        "exp(2 * a ** 2) * b": np.exp([8.0, 0, 2, 32]),
+        "exp(-2 * a ** 3) * b": np.exp([16.0, 0, -2, -128]),
+        "abs(a) ** 0.4 + abs(a) ** 2.5 * b": np.abs(a) ** 0.4 + np.abs(a) ** 2.5,
         "where(a > b or a == 0, 1, 0)": [0, 1, 0, 1],
         "where(not (a >= b and a != 4), 1, 0)": [1, 1, 0, 1],
         "where(0 <= a <= b < 2, a, -1)": [-1, 0, 1, -1],
@@ -284,14 +288,23 @@ def test_exp_log_and_roots_are_right_to_the_last_digits() -> None:
     np.testing.assert_allclose([functions.exp(v) for v in x], np.exp(x), rtol=2e-12)
     assert [functions.exp(v) for v in (710.0, np.inf, -np.inf)] == [np.inf, np.inf, 0.0]
     y = np.concatenate([np.exp(rng.uniform(-600, 600, 300)), rng.uniform(0.5, 2, 300)])
-    np.testing.assert_allclose([functions.log(v) for v in y], np.log(y), rtol=2e-12, atol=1e-14)
+    np.testing.assert_allclose([functions.log(v) for v in y], np.log(y), rtol=2e-13, atol=1e-15)
     np.testing.assert_allclose([functions.cbrt(v) for v in y], np.cbrt(y), rtol=2e-15)
-    np.testing.assert_allclose([functions.power(v, 1.16) for v in y[300:]], y[300:] ** 1.16, rtol=4e-12)
+    np.testing.assert_allclose([functions.power(v, 1.16) for v in y[300:]], y[300:] ** 1.16, rtol=2e-12)
+    np.testing.assert_allclose([functions.root(v, 0.9) for v in y], y**0.9, rtol=2e-12)
+    squares = np.concatenate([rng.uniform(0, 400, 300), rng.uniform(0, 1, 300), [0.0]])
+    halved = [functions.decay(v, -2.5) for v in squares]
+    np.testing.assert_allclose(halved, 2.0 ** (-2.5 * squares), rtol=2e-12)
+    assert [functions.decay(v, -2.5) for v in (0.0, 1e3, 1e300, np.inf)] == [1.0, 0.0, 0.0, 0.0]
     for fn in (functions.exp, functions.log, functions.cbrt):
         assert np.isnan(fn(np.nan))
+    assert np.isnan(functions.decay(np.nan, -2.5))
     for fn in (functions.log, functions.cbrt):
         assert np.isnan(fn(-1.0)) and np.isnan(fn(np.inf))
-    assert functions.cbrt(0.0) == 0.0 == functions.power(0.0, 0.3)
+    for power in (functions.power, functions.root):
+        assert power(0.0, 0.3) == 0.0 == functions.cbrt(0.0)
+        assert np.isnan([power(v, 0.3) for v in (-1.0, np.nan, np.inf, -np.inf)]).all()
+    assert np.isnan(functions.log(0.0))
 
 
 @pytest.mark.parametrize("jit", ["0", "1"])

@@ -39,7 +39,9 @@ class ExpressionKernel(PixelKernel):
 
         space: dict[str, Any] = {"np": np, "NAN": np.nan, "__builtins__": {}}
         space.update(abs=abs, range=range, choose=choose)
-        space.update({name: getattr(functions, name) for name in ("exp", "log", "power", "cbrt")})
+        space.update(
+            {name: getattr(functions, name) for name in ("exp", "decay", "log", "power", "root", "cbrt")}
+        )
         # the source holds names and numbers that were written here, nothing of the user's text
         exec(compile(self.source, "<formula>", "exec"), space)
         loop: Callable[..., Any] = space["loop"]

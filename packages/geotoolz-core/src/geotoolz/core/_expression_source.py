@@ -16,6 +16,7 @@ from geotoolz.core._expression import Expression, Tree, names_in, require_expone
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|"}
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _LARGEST = 3.4028234663852886e38
+_LOG2E = 1.4426950408889634
 
 
 @dataclass
@@ -130,6 +131,9 @@ class _Writer:
         kind = tree[0]
         if kind == "pow":
             return self.power(self.term(tree[1]), tree[2][1])
+        if kind == "exp" and (rate := _rate(tree[1])):
+            square = self.term(tree[1][2])
+            return self.assign(f"decay({square}, {rate!r})", square)
         terms = [self.term(child) for child in tree[1:]]
         if kind in _BINARY:
             return self.assign(f"{terms[0]} {_BINARY[kind]} {terms[1]}", *terms)
@@ -173,7 +177,7 @@ class _Writer:
             return self.assign(f"cbrt({base})", base)
         if exponent == int(exponent):
             return self.whole_power(base, int(exponent))
-        return self.assign(f"power({base}, {exponent!r})", base)
+        return self.assign(f"{'root' if exponent <= 0.9 else 'power'}({base}, {exponent!r})", base)
 
     def whole_power(self, base: str, exponent: int) -> str:
         if exponent == 1:
@@ -215,6 +219,14 @@ def _write_output(writer: _Writer, number: int, tree: Tree) -> None:
     # infinite values are what divisions by almost nothing, and infinite bands, leave
     writer.lines.append(f"r{number} = choose(abs(r{number}) <= {_LARGEST!r}, r{number}, NAN)")
     writer.lines.append(f"out{number}[i] = np.float32(r{number})")
+
+
+def _rate(exponent: Tree) -> float | None:
+    """Return the rate, in halvings, at which e^(number · square) falls; None where it is something else."""
+    if exponent[0] != "mul" or exponent[1][0] != "num" or exponent[2][0] != "pow":
+        return None
+    rate = float(exponent[1][1])
+    return rate * _LOG2E if rate < 0 and exponent[2][2] == ("num", 2.0) else None
 
 
 def _compared(condition: Tree) -> Iterator[Tree]:

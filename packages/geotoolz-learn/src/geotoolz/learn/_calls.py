@@ -47,6 +47,20 @@ def _openmp() -> Any:
     return ThreadpoolController()
 
 
+def known_finite(estimator: Any) -> AbstractContextManager[Any]:
+    """Spare an estimator the look for NaN and infinity in rows that have been looked at.
+
+    Only one of scikit-learn's own that is handed the rows itself: what a step of a pipeline makes of them is
+    looked at by the next one.
+    """
+    if not type(estimator).__module__.startswith(("sklearn.linear_model.", "sklearn.tree.")):
+        return nullcontext()
+    from sklearn import config_context
+
+    spared: AbstractContextManager[Any] = config_context(assume_finite=True)
+    return spared
+
+
 def shaped(model: FittedPixelModel, X: Array) -> Any:
     """Return rows as the estimator was given them at fitting."""
     rows = model.adapter.shaped(X, model.features)

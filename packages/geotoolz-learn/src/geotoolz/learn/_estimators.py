@@ -36,7 +36,6 @@ _EXACT = (
 
 # Families that read rows where they are, row by row or column by column in memory, and copy neither.
 _ANY_ORDER = (
-    "sklearn.tree.",
     "sklearn.linear_model.",
     "sklearn.naive_bayes.",
     "sklearn.discriminant_analysis.",
@@ -212,6 +211,11 @@ def takes_columns(estimator: Any) -> bool:
     if hasattr(estimator, "steps") and isinstance(estimator.steps, list):
         return all(map(takes_columns, steps_of(estimator)))
     return _path(estimator).startswith(_ANY_ORDER)
+
+
+def is_tree(estimator: Any) -> bool:
+    """Whether an estimator is a single tree of scikit-learn."""
+    return _path(getattr(estimator, "best_estimator_", estimator)).startswith("sklearn.tree.")
 
 
 def _path(estimator: Any) -> str:

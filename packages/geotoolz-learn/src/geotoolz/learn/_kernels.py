@@ -19,13 +19,18 @@ def count_valid(values: Any, nodata: Any, counts: Any) -> None:
 
 @kernel
 def take_rows(planes: Any, index: Any, out: Any) -> None:
-    """Write pixels `index` of every plane into rows; few rows at a time, so that these stay in the cache."""
+    """Write pixels `index` of every plane into rows, a few planes and few rows at a time.
+
+    Reading many planes at once drives them out of the cache, writing many rows in parts drives out these.
+    """
     for first in range(0, index.size, 64):
         end = min(first + 64, index.size)
-        for k in range(len(planes)):
-            plane = planes[k]
+        for low in range(0, len(planes), 10):
+            high = min(low + 10, len(planes))
             for j in range(first, end):
-                out[j, k] = plane[index[j]]
+                i = index[j]
+                for k in range(low, high):
+                    out[j, k] = planes[k][i]
 
 
 @kernel

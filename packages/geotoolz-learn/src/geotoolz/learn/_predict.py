@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from geotoolz.core import TileError
 from geotoolz.learn._adapters import ToPixelMajor
-from geotoolz.learn._estimators import takes_columns
-from geotoolz.learn._gather import fill_rows, validity
+from geotoolz.learn._calls import known_finite
+from geotoolz.learn._estimators import is_tree, takes_columns
+from geotoolz.learn._gather import fill_rows, run_of, validity
 from geotoolz.learn._handle import ModelHandle
 from geotoolz.learn._layout import Layout
 from geotoolz.learn._model import FittedPixelModel
@@ -25,6 +27,9 @@ ROWS = 65_536
 
 CHEAP_ROWS = 2 * ROWS
 """The same for estimators whose prediction costs hardly more than a pass over the rows."""
+
+TREE_ROWS = 4 * ROWS
+"""The same for a single tree, which is fastest on many rows."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,10 @@ class PixelCall:
                 expected="no no-data, as nodata='raise' asks for",
                 fix="nodata='mask' writes no-data there, nodata='propagate' hands NaN to the estimator",
             )
-        index = np.flatnonzero(some if self.nodata == "propagate" else every)
+        wanted = some if self.nodata == "propagate" else every
         outs = [np.full(every.size, fill, kind) for fill, kind in zip(self.fills, self.dtypes, strict=True)]
-        if index.size:
-            self._predict(planes, index, outs, np.dtype(dtype))
+        if wanted.any():
+            self._predict(planes, wanted, outs, np.dtype(dtype))
         return tuple(out.reshape(shape) for out in outs)
 
     def _shape(self, arrays: list[Array]) -> tuple[int, ...]:
@@ -78,18 +83,23 @@ class PixelCall:
         return (along.shape[0], *space)
 
     def _predict(
-        self, planes: list[tuple[Array, float]], index: Array, outs: list[Array], dtype: np.dtype[Any]
+        self, planes: list[tuple[Array, float]], wanted: Array, outs: list[Array], dtype: np.dtype[Any]
     ) -> None:
         model = self.handle.load()
-        cheap = isinstance(model.adapter, ToPixelMajor) and takes_columns(model.estimator)
-        edges = parts(index.size, CHEAP_ROWS if cheap else ROWS)
+        columns = isinstance(model.adapter, ToPixelMajor) and takes_columns(model.estimator)
+        least = CHEAP_ROWS if columns else TREE_ROWS if is_tree(model.estimator) else ROWS
+        index = None if wanted.all() else np.flatnonzero(wanted)
+        edges = parts(wanted.size if index is None else index.size, least)
         most = max(b - a for a, b in edges)
         # columns are made in half the time of rows, which counts where little else is done
-        rows = np.empty((len(planes), most), dtype).T if cheap else np.empty((most, len(planes)), dtype)
+        rows = np.empty((len(planes), most), dtype).T if columns else np.empty((most, len(planes)), dtype)
         for first, end in edges:
-            mine, part = index[first:end], rows[: end - first]
+            mine = slice(first, end) if index is None else run_of(index[first:end])
+            part = rows[: end - first]
             fill_rows(planes, mine, part, blank=self.nodata == "propagate")
-            for out, values in zip(outs, self.compute(model, part), strict=True):
+            with known_finite(model.estimator) if self.nodata != "propagate" else nullcontext():
+                found = self.compute(model, part)
+            for out, values in zip(outs, found, strict=True):
                 out[mine] = values
 
     def __dask_tokenize__(self) -> tuple[str, str]:
