@@ -17,7 +17,8 @@ most 25 % of fitting a forest of 300 trees on them (some trees are fitted, and t
 For cheap models (one tree, a linear model) the floor is a pass over the table, and making the table is
 another (docs/decisions/0022): there the claim is that we cost less than making it with NumPy and predicting.
 
-One thread, CPU time, in one process, the smallest of the repetitions; memory as tracemalloc sees it.
+One thread, CPU time, in one process, by turns, the smallest of the repetitions (seven times as many
+of cheap models); memory as tracemalloc sees it.
 A peer that cannot be imported is left out, with the reason.
 
 Run: uv run benchmarks/learn.py [--size 2048]
@@ -83,14 +84,15 @@ def rows(count: int = 20_000) -> TrainingRows:
     return TrainingRows(X=X, features=FEATURES, y=y)
 
 
-def seconds(call: Callable[[], Any], repeat: int) -> float:
-    """Return the CPU time of the fastest of some calls."""
-    found = []
+def seconds(*calls: Callable[[], Any], repeat: int) -> list[float]:
+    """Return the CPU time of the fastest call of each, called by turns."""
+    found: list[list[float]] = [[] for _ in calls]
     for _ in range(repeat):
-        begun = time.process_time()
-        call()
-        found.append(time.process_time() - begun)
-    return min(found)
+        for call, taken in zip(calls, found, strict=True):
+            begun = time.process_time()
+            call()
+            taken.append(time.process_time() - begun)
+    return [min(taken) for taken in found]
 
 
 def megabytes(call: Callable[[], Any]) -> float:
@@ -123,11 +125,14 @@ def predicting(size: int, repeat: int) -> list[str]:
         model = fit_rows(estimator, given, adapter=ToPixelMajor(FEATURES))
         op = PixelwiseClassifier(model)
         run(op, tile.isel(y=slice(size // 5, size // 5 + 8)), threads=1)
-        floor = seconds(lambda model=model: model.estimator.predict(table), repeat)
-        ours = seconds(lambda op=op: run(op, tile, threads=1), repeat)
-        plain = seconds(lambda model=model: model.estimator.predict(valid_rows(tile)), repeat)
+        floor, ours, plain = seconds(
+            lambda model=model: model.estimator.predict(table),
+            lambda op=op: run(op, tile, threads=1),
+            lambda model=model: model.estimator.predict(valid_rows(tile)),
+            repeat=repeat if limit is not None else 7 * repeat,
+        )
         peak = megabytes(lambda op=op: run(op, tile, threads=1)["label"])
-        other = raster(estimator, given, stack, repeat)
+        other = raster(estimator, given, stack)
         shown = (floor, ours, ours / floor, plain, ours / plain)
         print(f"{name:10}{''.join(f'{value:10.3f}' for value in shown)}{peak:10.1f}{other}")
         if ours > plain:
@@ -139,7 +144,7 @@ def predicting(size: int, repeat: int) -> list[str]:
     return failed
 
 
-def raster(estimator: Any, given: TrainingRows, stack: Array, repeat: int) -> str:
+def raster(estimator: Any, given: TrainingRows, stack: Array) -> str:
     """Return time and peak of sklearn-raster on the same pixels."""
     try:
         from sklearn_raster import FeatureArrayEstimator
@@ -152,7 +157,7 @@ def raster(estimator: Any, given: TrainingRows, stack: Array, repeat: int) -> st
     def call() -> Any:
         return fitted.predict(stack, nodata_input=np.nan, nodata_output=255)
 
-    call_time = seconds(call, 1)
+    (call_time,) = seconds(call, repeat=1)
     return f"{call_time:10.3f}{megabytes(call):10.1f}"
 
 

@@ -6,7 +6,8 @@
 
 The claims stand in ``claims.toml``, each with the script that measures it and the place of its number in what
 the script prints. The scripts run one after the other, each in a process of its own, and nothing else should
-run beside them. The result, with facts of the machine, becomes a JSON file under ``results/``.
+run beside them. The result, with facts of the machine, becomes a JSON file under ``results/``, one per day:
+``--only`` renews the rows of some scripts.
 
 Run with ``uv run benchmarks/run_all.py [--quick] [--only NAME ...] [--titiler PYTHON]
 [--python SCRIPT=PYTHON ...]``; exits 1 where a claim does not hold, or its number was not found. ``--quick``
@@ -164,6 +165,19 @@ def show(rows: list[Row]) -> None:
     Console(width=160 if not sys.stdout.isatty() else None).print(table)
 
 
+def store(facts: dict[str, Any], rows: list[Row], order: list[str]) -> None:
+    """Write the rows of a day; those of scripts that ran earlier on that day, and not now, stay."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    path = HERE / "results" / f"{now[:10]}.json"
+    path.parent.mkdir(exist_ok=True)
+    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    mine = {row.script for row in rows}
+    kept = [row for row in before if row["script"] not in mine]
+    made = sorted([*kept, *map(asdict, rows)], key=lambda row: order.index(row["script"]))
+    result = {"when": now, "machine": facts, "rows": made}
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Run the chosen scripts, print the table, keep the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -189,15 +203,7 @@ def main() -> int:
     }
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     if not given.quick:
-        folder = HERE / "results"
-        folder.mkdir(exist_ok=True)
-        result = {
-            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "machine": facts,
-            "rows": [asdict(r) for r in rows],
-        }
-        path = folder / f"{result['when'][:10]}.json"
-        path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        store(facts, rows, [entry["run"] for entry in entries])
     return int(any(row.held is False for row in rows))
 
 

@@ -61,7 +61,7 @@ class Alert:
     def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
         self.target = target
         self.timeout = timeout
-        self.is_web = _WEB.match(target) is not None
+        self.is_web: bool = _WEB.match(target) is not None
         self._words = () if self.is_web else _split(target)
 
     @staticmethod

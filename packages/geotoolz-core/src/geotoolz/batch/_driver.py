@@ -105,9 +105,9 @@ class Driver:
         on_retry: Callable[[str, Failure, float], None] | None = None,
     ) -> None:
         self.engine = engine
-        self.policy = policy or RetryPolicy()
-        self.limit = limit or FailureLimit(share=1.0)
-        self.watch = ErrorWatch(breaker)
+        self.policy: RetryPolicy = policy or RetryPolicy()
+        self.limit: FailureLimit = limit or FailureLimit(share=1.0)
+        self.watch: ErrorWatch = ErrorWatch(breaker)
         self.on_error = on_error
         self.timeout = timeout
         self.stopped: StopReason | None = None

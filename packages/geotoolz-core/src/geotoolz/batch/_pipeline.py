@@ -159,30 +159,30 @@ class CatalogPipeline:
     ) -> None:
         self.catalog = catalog
         beside = (n_workers or 1) > 1 or timeout is not None
-        self.engine = engine if engine is not None else "process" if beside else "inline"
+        self.engine: str | Engine = engine if engine is not None else "process" if beside else "inline"
         self.n_workers = n_workers
         self.on_error = check_on_error(on_row_error if on_row_error is not None else on_error)
-        self.max_failures = FailureLimit.of(max_failures)
-        self.shard = check_shard(shard)
+        self.max_failures: FailureLimit = FailureLimit.of(max_failures)
+        self.shard: tuple[int, int] | None = check_shard(shard)
         self.limit = check_positive("limit", limit)
-        self.slice = check_slice(slice)
-        self.budget = Budget.of(budget)
+        self.slice: dict[str, Any] | None = check_slice(slice)
+        self.budget: Budget = Budget.of(budget)
         self.timeout = check_timeout(timeout, self.engine)
-        self.retries = retries or RetryPolicy()
-        self.breaker = CircuitBreaker.of(breaker)
+        self.retries: RetryPolicy = retries or RetryPolicy()
+        self.breaker: CircuitBreaker | None = CircuitBreaker.of(breaker)
         self.metrics = metrics
-        self.alert = Alert.of(alert)
-        self.stale_on = check_stale_on(stale_on)
+        self.alert: Alert | None = Alert.of(alert)
+        self.stale_on: tuple[str, ...] = check_stale_on(stale_on)
         self.retry_failed = retry_failed
-        self.tiles = check_tiles(tiles)
+        self.tiles: tuple[str, ...] | None = check_tiles(tiles)
         self.only_failed = only_failed
-        self.read = plain_read(read, catalog)
+        self.read: dict[str, Any] = plain_read(read, catalog)
         refuse_homeless(self.read.get("sign"), self.engine)
         self.quicklook = quicklook
         self.progress = progress
         self.op, self.out = bind_output(op, out)
         refuse_unshared(self.out, self.engine)
-        self.layout = Layout(self.out)
+        self.layout: Layout = Layout(self.out)
         self._text = ""
 
     @property

@@ -68,8 +68,8 @@ class ProcessEngine:
     name = "process"
 
     def __init__(self, n_workers: int | None = None) -> None:
-        self.n_workers = n_workers or default_workers()
-        self.window = self.n_workers * _PREFETCH
+        self.n_workers: int = n_workers or default_workers()
+        self.window: int = self.n_workers * _PREFETCH
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._context = multiprocessing.get_context(method)
         self._workers: list[_Worker] = []

@@ -67,20 +67,13 @@ class ConfigError(GeotoolzError, ValueError):
 class UnknownOperatorError(ConfigError, LookupError):
     """A ``_target_`` names no known operator."""
 
-    # LookupError is listed for callers; ConfigError's message layout is kept
-    __str__ = GeotoolzError.__str__
-
 
 class UntrustedOperatorError(ConfigError, PermissionError):
     """A ``_target_`` is not allowed in the sandbox."""
 
-    __str__ = GeotoolzError.__str__
-
 
 class MissingVariableError(GeotoolzError, KeyError):
     """A tile lacks a variable or role that an operator reads."""
-
-    __str__ = GeotoolzError.__str__
 
 
 class TileError(GeotoolzError, ValueError):
@@ -122,8 +115,6 @@ class QCWarning(UserWarning):
 class ReadError(GeotoolzError, OSError):
     """A source cannot be read."""
 
-    __str__ = GeotoolzError.__str__
-
 
 class OutsideError(ReadError, ValueError):
     """A window or area lies outside the scene."""
@@ -131,8 +122,6 @@ class OutsideError(ReadError, ValueError):
 
 class WriteError(GeotoolzError, OSError):
     """An output cannot be written."""
-
-    __str__ = GeotoolzError.__str__
 
 
 class CatalogError(GeotoolzError, ValueError):

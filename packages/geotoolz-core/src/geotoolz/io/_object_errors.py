@@ -30,37 +30,37 @@ class StoreError(ReadError, WriteError):
 class StoreCredentialsError(StoreError):
     """There are no credentials for an object store, or it does not accept them."""
 
-    errno = errno.EACCES
+    errno: int | None = errno.EACCES
 
 
 class StoreDeniedError(StoreError):
     """An object store knows the caller and refuses what is asked (HTTP 403)."""
 
-    errno = errno.EACCES
+    errno: int | None = errno.EACCES
 
 
 class StoreMissingError(StoreError):
     """A bucket or container does not exist."""
 
-    errno = errno.ENOENT
+    errno: int | None = errno.ENOENT
 
 
 class StoreUnreachableError(StoreError):
     """Nobody answers at the endpoint, too late, or the connection breaks off."""
 
-    errno = errno.ECONNREFUSED
+    errno: int | None = errno.ECONNREFUSED
 
 
 class StoreBusyError(StoreError):
     """An object store answers 429 or 5xx, also after some retries."""
 
-    errno = errno.EAGAIN
+    errno: int | None = errno.EAGAIN
 
 
 class StoreDamagedError(StoreError):
     """What an object store holds is not what was sent: another size or ETag."""
 
-    errno = errno.EAGAIN
+    errno: int | None = errno.EAGAIN
 
 
 def store_error(error: BaseException, url: str) -> StoreError:

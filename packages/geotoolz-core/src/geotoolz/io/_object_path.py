@@ -47,7 +47,7 @@ class ObjectPath:
             raise ParameterError(
                 f"the address {url!r}", expected="s3://bucket/prefix, without '..', '?', '#'"
             )
-        self.store = ObjectStore(scheme.lower(), bucket)
+        self.store: ObjectStore = ObjectStore(scheme.lower(), bucket)
         self._key = PurePosixPath(*(part for part in parts if part not in ("", ".")))
 
     @property

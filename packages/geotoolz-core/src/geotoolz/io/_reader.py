@@ -56,13 +56,13 @@ class SceneReader(OpenScene):
     def __init__(
         self, info: SceneInfo, bands: tuple[Band, ...], target: Target, attrs: dict[str, Any]
     ) -> None:
-        self.origin = info.origin
+        self.origin: str = info.origin
         self._bands = {band.name: band for band in bands}
         self._target = target
         self.geobox: GeoBox = target.geobox
         sizes = {"y": target.height, "x": target.width}
-        self.stamps = {path: stamp_of(path) for path in self.inputs}
-        self.spec = TileSpec({b.name: b.spec for b in bands}, sizes, self.geobox, (0, 0), attrs)
+        self.stamps: dict[str, Any] = {path: stamp_of(path) for path in self.inputs}
+        self.spec: TileSpec = TileSpec({b.name: b.spec for b in bands}, sizes, self.geobox, (0, 0), attrs)
 
     def __repr__(self) -> str:
         names = ", ".join(self._bands)

@@ -141,12 +141,12 @@ class Draw:
 
     def __init__(self, tile: TileSpec, cell: int, seed: int) -> None:
         self.cell = cell
-        self.power = cell.bit_length() - 1
+        self.power: int = cell.bit_length() - 1
         named = "\0".join(str(part) for part in (seed, *(tile.attrs.get(n) for n in ("tile_id", "datetime"))))
         # dates of one place draw pixels of their own, or the samples of a series would not be independent
-        self.key = int.from_bytes(hashlib.blake2b(named.encode(), digest_size=8).digest(), "little")
-        self.origin = lattice_origin(tile)
-        self.first = (self.origin[0] + tile.offset[0], self.origin[1] + tile.offset[1])
+        self.key: int = int.from_bytes(hashlib.blake2b(named.encode(), digest_size=8).digest(), "little")
+        self.origin: tuple[int, int] = lattice_origin(tile)
+        self.first: tuple[int, int] = (self.origin[0] + tile.offset[0], self.origin[1] + tile.offset[1])
 
     def of(self, array: Array, extent: Extent | None) -> tuple[Array, int]:
         """Return the pixels drawn from a block, and the number of cells that begin in it."""

@@ -38,7 +38,7 @@ class Looked:
 
     def __init__(self, tile: TileSpec, cell: int) -> None:
         self.cell = cell
-        self.draw = Draw(tile, cell, 0) if cell > 1 else None
+        self.draw: Draw | None = Draw(tile, cell, 0) if cell > 1 else None
 
     def at(self, array: Array, extent: Extent | None) -> tuple[Array, int]:
         """Return the pixels of a block that count, and the cells that begin in it."""

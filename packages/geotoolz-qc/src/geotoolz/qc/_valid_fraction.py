@@ -58,9 +58,9 @@ class _State:
     """Counts per band."""
 
     def __init__(self, tile: TileSpec, names: tuple[str, ...], cell: int) -> None:
-        self.looked = Looked(tile, cell)
-        self.nodata = {n: tile.variables[n].nodata_scalar for n in names}
-        self.counts = {n: [0, 0, 0] for n in names}
+        self.looked: Looked = Looked(tile, cell)
+        self.nodata: dict[str, float] = {n: tile.variables[n].nodata_scalar for n in names}
+        self.counts: dict[str, list[int]] = {n: [0, 0, 0] for n in names}
         """Valid pixels, pixels, cells."""
 
 

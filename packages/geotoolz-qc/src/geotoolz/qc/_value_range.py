@@ -66,8 +66,8 @@ class _State:
     """Counts per band."""
 
     def __init__(self, tile: TileSpec, names: tuple[str, ...], cell: int) -> None:
-        self.looked = Looked(tile, cell)
-        self.counts = {n: RangeCount(tile.variables[n].nodata_scalar, cell=cell) for n in names}
+        self.looked: Looked = Looked(tile, cell)
+        self.counts: dict[str, RangeCount] = {n: RangeCount(tile.variables[n].nodata_scalar, cell=cell) for n in names}
 
 
 class AssertValueRange(TileAssertion):

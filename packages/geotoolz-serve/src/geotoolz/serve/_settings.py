@@ -38,8 +38,6 @@ CONFIG_ENV = ENV_PREFIX + "CONFIG"
 class SettingsError(GeotoolzError, ValueError):
     """The settings of a server cannot be what they are."""
 
-    __str__ = GeotoolzError.__str__
-
 
 def load_settings(
     source: ServeSettings | Mapping[str, Any] | str | os.PathLike[str],

@@ -28,8 +28,6 @@ PATIENCE = 120.0
 class EngineBrokenError(GeotoolzError, AssertionError):
     """An engine does not do what a driver relies on."""
 
-    __str__ = GeotoolzError.__str__
-
 
 def check_engine(make: Make, *, isolated: bool = True, only: Sequence[str] | None = None) -> tuple[str, ...]:
     """Try everything on an engine that a driver relies on.

@@ -25,8 +25,6 @@ from geotoolz.core.testing._tiles import adversaries
 class LawBrokenError(GeotoolzError, AssertionError):
     """A cut of the work changed the result."""
 
-    __str__ = GeotoolzError.__str__
-
 
 def assert_same(a: xr.Dataset, b: xr.Dataset, what: str = "the results") -> None:
     """Raise if two tiles differ in a bit, a dtype, a dimension, a name or an attribute.
