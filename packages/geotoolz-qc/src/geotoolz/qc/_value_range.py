@@ -67,7 +67,9 @@ class _State:
 
     def __init__(self, tile: TileSpec, names: tuple[str, ...], cell: int) -> None:
         self.looked: Looked = Looked(tile, cell)
-        self.counts: dict[str, RangeCount] = {n: RangeCount(tile.variables[n].nodata_scalar, cell=cell) for n in names}
+        self.counts: dict[str, RangeCount] = {
+            n: RangeCount(tile.variables[n].nodata_scalar, cell=cell) for n in names
+        }
 
 
 class AssertValueRange(TileAssertion):
