@@ -129,6 +129,19 @@ def test_background_against_brute_force(bands, rows, columns, dtype, seed):
     np.testing.assert_allclose(found.covariance, np.atleast_2d(np.cov(x)), rtol=1e-7, atol=1.0)
 
 
+def test_a_cube_is_not_copied_window_by_window():
+    import tracemalloc
+
+    values = np.random.default_rng(0).random((40, 1024, 512), np.float32)  # 84 MB, in two windows
+    tile = xr.Dataset({"cube": (("wavelength", "y", "x"), values)}, {"wavelength": np.linspace(450, 900, 40)})
+    Background()(tile.isel(y=slice(0, 8)))
+    tracemalloc.start()
+    run(Background(), tile, threads=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # a window has 42 MB
+
+
 def test_any_cut_gives_the_same_background():
     tile, bits = random_cube((7, 33, 41)), set()
     for threads, size in itertools.product((1, 3), (None, (5, 41), (7, 11), (33, 1))):

@@ -14,6 +14,9 @@ def _references(array: Array) -> int:
     return sys.getrefcount(array)
 
 
+_LARGE = 1 << 25
+"""Bytes of a window that is not copied."""
+
 # What Python counts for an array that nobody but the called function holds; it differs between versions.
 _ALONE = _references({0: np.empty(0)}.pop(0))
 
@@ -33,8 +36,11 @@ class Scratch:
         return free.pop() if free else np.empty(shape, dtype)
 
     def contiguous(self, array: Array) -> Array:
-        """Return an array's pixels in one piece, read-only; copied once, not by every kernel."""
-        if array.flags.c_contiguous:
+        """Return an array's pixels in one piece, read-only; copied once, not by every kernel.
+
+        What is larger than any cache stays where it is: a copy would double the memory of a cube for nothing.
+        """
+        if array.flags.c_contiguous or array.nbytes > _LARGE:
             return array
         copied = self.take(array.shape, array.dtype)
         copied[...] = array
