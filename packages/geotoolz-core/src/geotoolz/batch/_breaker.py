@@ -116,8 +116,8 @@ class ErrorWatch:
 
     def __init__(self, breaker: CircuitBreaker | None) -> None:
         self.breaker = breaker
-        self.shape = ""
-        self.told = ""
+        self.shape: str = ""
+        self.told: str = ""
         self._last = ""
         self._row = 0
         self._ended = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,7 +13,7 @@ Positive = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SliceSpec(_Part):
@@ -49,7 +49,7 @@ class ReadSpec(_Part):
 class EngineSpec(_Part):
     """Where tiles are made; what else stands here is an option of that engine (``address`` of ray)."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", strict=True, frozen=True)
 
     name: str | None = Field(default=None, description="inline, process, ray, dask; by default what suits.")
     workers: int | None = Field(default=None, ge=1, description="By default the CPUs of this process.")

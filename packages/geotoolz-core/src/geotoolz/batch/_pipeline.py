@@ -38,7 +38,7 @@ from ._source import plain_read
 
 if TYPE_CHECKING:
     from geotoolz.core import Finding, Operator
-    from geotoolz.io._object_path import ObjectPath
+    from geotoolz.io._object_path import ObjectPath, Place
 
     from ._preview import Preview
     from ._replay_tile import TileReplay
@@ -164,10 +164,10 @@ class CatalogPipeline:
         self.on_error = check_on_error(on_row_error if on_row_error is not None else on_error)
         self.max_failures: FailureLimit = FailureLimit.of(max_failures)
         self.shard: tuple[int, int] | None = check_shard(shard)
-        self.limit = check_positive("limit", limit)
+        self.limit: int | None = check_positive("limit", limit)
         self.slice: dict[str, Any] | None = check_slice(slice)
         self.budget: Budget = Budget.of(budget)
-        self.timeout = check_timeout(timeout, self.engine)
+        self.timeout: float | None = check_timeout(timeout, self.engine)
         self.retries: RetryPolicy = retries or RetryPolicy()
         self.breaker: CircuitBreaker | None = CircuitBreaker.of(breaker)
         self.metrics = metrics
@@ -180,6 +180,8 @@ class CatalogPipeline:
         refuse_homeless(self.read.get("sign"), self.engine)
         self.quicklook = quicklook
         self.progress = progress
+        self.op: Operator
+        self.out: Place
         self.op, self.out = bind_output(op, out)
         refuse_unshared(self.out, self.engine)
         self.layout: Layout = Layout(self.out)

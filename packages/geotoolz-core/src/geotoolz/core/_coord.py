@@ -35,7 +35,7 @@ class Coord:
 
     def __init__(self, dim: str, values: Any, attrs: Mapping[str, Any] | None = None) -> None:
         lazy = hasattr(values, "dask")
-        self.dim = dim
+        self.dim: str = dim
         self.attrs: Mapping[str, Any] = {} if attrs is None else attrs
         self._held: Any = values if lazy else _frozen(values)
         if self._held.ndim != 1:

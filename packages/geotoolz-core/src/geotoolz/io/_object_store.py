@@ -63,7 +63,8 @@ class ObjectStore:
                 f"{scheme}://{bucket}", expected=" or ".join(f"{name}://bucket/prefix" for name in SCHEMES)
             )
         require_obstore(scheme)
-        self.scheme, self.bucket = scheme, bucket
+        self.scheme: str = scheme
+        self.bucket: str = bucket
 
     def url(self, key: str = "") -> str:
         """Return the address of an object."""
