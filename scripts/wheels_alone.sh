@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every distribution alone: a fresh environment with its wheel and what it declares, nothing else of the workspace.
 #   1. its modules import and its console scripts answer --help;
-#   2. with its `test` group added, its own tests pass, run from a copy outside the checkout. ALONE_K="plan_equals or
+#   2. the example of its README runs;
+#   3. with its `test` group added, its own tests pass, run from a copy outside the checkout. ALONE_K="plan_equals or
 #      test_cli_repro" takes some of them only (pytest -k; a package of which it names no test fails).
 # Usage: scripts/wheels_alone.sh [DISTRIBUTION ...]      (default: all)
 set -euo pipefail
@@ -13,6 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash scripts/build_wheels.sh "$work/wheels" >/dev/null
 uv run --quiet --no-project python scripts/update_constraints.py --print >"$work/constraints.txt"
+mkdir "$work/place" && uv run --quiet python scripts/readmes.py place "$work/place"
 
 folder_of() { if [ -d "packages/$1" ]; then echo "packages/$1"; else echo "$1"; fi; }
 
@@ -41,10 +43,15 @@ for script in spec["project"].get("scripts", {}):
 PY
 }
 
+example() { # with what the distribution declares, in a folder with the files that READMEs name
+    rm -rf "$work/example" && cp -r "$work/place" "$work/example"
+    (cd "$work/example" && "$venv/bin/python" "$root/scripts/readmes.py" run "$root/$folder/README.md")
+}
+
 one() {
     folder=$(folder_of "$1") venv=$work/venv
     rm -rf "$venv" "$work/run" && uv venv --quiet "$venv"
-    install "$1" && bare || return 1
+    install "$1" && bare && example || return 1
     install "$1" --group "$folder/pyproject.toml:test" pytest-xdist pytest-timeout || return 1
     mkdir -p "$work/run" && cp -r "$folder/tests" "$work/run/tests" || return 1
     # kernels that numba compiled in the checkout name modules of the checkout
