@@ -17,6 +17,7 @@ from geotoolz.core import ParameterError
 from geotoolz.core import _expression_math as functions
 from geotoolz.core._expression import MAX_DEPTH, MAX_LENGTH, parse
 from geotoolz.core._expression_kernel import expression_kernel, kernel_of
+from geotoolz.core._expression_zeros import hidden_zeros
 
 NAN = np.float32(np.nan)
 
@@ -331,3 +332,46 @@ def test_the_same_without_a_compiler_and_in_another_process(jit: str) -> None:
         for flag in {jit, "0"}
     ]  # fmt: skip
     assert len(set(runs)) == 1 and len(runs[0]) == 3 * 41 * 8
+
+
+@pytest.mark.parametrize(
+    ("text", "looked_at"),
+    [
+        ("a / b", ""),
+        ("k * (a - b) / (a + b) - 1", ""),
+        ("(a / b) ** 2 + sqrt(a / b)", ""),
+        ("a / (b / k)", "k"),
+        ("a / (k + 1 / b)", "b"),
+        ("a / (k + b ** -2)", "b ** 2"),
+        ("a ** -1 * b", ""),
+        ("exp(-2 * ((a - b) / (a + b)) ** 2)", "a + b"),
+        ("max(a / b, 0) + k / a", "b"),
+        ("a / (1 + exp(a / k) + b / k)", "k"),
+    ],
+)
+def test_zeros_that_would_be_hidden_are_looked_at(text: str, looked_at: str) -> None:
+    found = list(dict.fromkeys(hidden_zeros(parse(text).tree)))
+    assert found == ([parse(looked_at).tree] if looked_at else [])
+
+
+def test_a_division_by_zero_is_no_data_wherever_it_stands() -> None:
+    a, b, k = (np.array([v], "f4") for v in (1.0, 0.0, 2.0))
+    texts = ["a / b", "k - a / b", "k * a / b", "(k / b) / b", "sqrt(a / b)", "log(a / b)", "(a / b) ** 0.4",
+             "(a / b) ** (1/3)", "(a / b) ** 0", "(a / b) ** 3", "abs(-a / b)", "a / (k / b)", "b ** -2",
+             "k / (a + k / b)", "k / (a + b ** -1)", "exp(-a / b)", "exp(-2 * (a / b) ** 2)", "min(k, a / b)",
+             "max(k, -a / b)", "where(a > k, a, k / b)", "min(k, b / b)"]  # fmt: skip
+    for text in texts:
+        assert np.isnan(_some(text, a=a, b=b, k=k)), text
+        assert np.isfinite(_some(text, a=a, b=a, k=k)), text
+
+
+def test_bands_without_no_data_are_not_compared() -> None:
+    formulas, bands = [parse("(a - b) / (a + b)")], ("a", "b")
+    both, _ = expression_kernel(formulas, bands, None, (np.uint16(0), np.uint16(0)))
+    one, _ = expression_kernel(formulas, bands, None, (np.nan, np.uint16(7)))
+    none, _ = expression_kernel(formulas, bands, None, (np.nan, np.float32(np.nan)))
+    assert [k.source.count("==") for k in (both, one, none)] == [2, 1, 0]
+    assert expression_kernel(formulas, bands)[0] is both
+    a, b = np.array([7, 3, 0], "u2"), np.array([5, 7, 1], "u2")
+    np.testing.assert_array_equal(one(a, b, np.nan, np.uint16(7)), np.array([1 / 6, np.nan, -1], "f4"))
+    np.testing.assert_array_equal(none(a, b, np.nan, np.nan), np.array([1 / 6, -0.4, -1], "f4"))

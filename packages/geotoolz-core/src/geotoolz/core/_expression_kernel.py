@@ -79,7 +79,10 @@ def kernel_of(source: str, outputs: int, bands: int) -> ExpressionKernel:
 
 
 def expression_kernel(
-    expressions: Sequence[Expression], bands: Sequence[str], constants: Mapping[str, float] | None = None
+    expressions: Sequence[Expression],
+    bands: Sequence[str],
+    constants: Mapping[str, float] | None = None,
+    nodata: Sequence[Any] | None = None,
 ) -> tuple[ExpressionKernel, tuple[np.float64, ...]]:
     """Return the kernel of some formulas, and the constants that it is to be called with.
 
@@ -91,6 +94,9 @@ def expression_kernel(
         The names in the formulas that are bands, in the order in which their arrays are handed in.
     constants : mapping of str to float, optional
         The other names, and their values.
+    nodata : sequence of numbers, optional
+        The no-data values with which the kernel will be called: for those that are NaN the loop needs no
+        comparison.
 
     Returns
     -------
@@ -112,14 +118,18 @@ def expression_kernel(
     >>> kernel(np.array([5, 3], "u2"), np.array([6, 1], "u2"), np.uint16(0), np.uint16(0), *values)
     array([-2.,  4.], dtype=float32)
     """
-    return _prepared(tuple(expressions), tuple(bands), tuple((constants or {}).items()))
+    gaps = (True,) * len(bands) if nodata is None else tuple(bool(value == value) for value in nodata)
+    return _prepared(tuple(expressions), tuple(bands), tuple((constants or {}).items()), gaps)
 
 
 @lru_cache(maxsize=512)
 def _prepared(
-    expressions: tuple[Expression, ...], bands: tuple[str, ...], constants: tuple[tuple[str, float], ...]
+    expressions: tuple[Expression, ...],
+    bands: tuple[str, ...],
+    constants: tuple[tuple[str, float], ...],
+    gaps: tuple[bool, ...],
 ) -> tuple[ExpressionKernel, tuple[np.float64, ...]]:
     given = dict(constants)
     plan = layout(expressions, bands, given)
-    kernel = kernel_of(source_of(plan), len(plan.trees), len(plan.bands))
+    kernel = kernel_of(source_of(plan, gaps), len(plan.trees), len(plan.bands))
     return kernel, tuple(np.float64(given[name]) for name in plan.constants)

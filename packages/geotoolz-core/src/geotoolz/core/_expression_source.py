@@ -12,6 +12,7 @@ from typing import Any
 
 from geotoolz.core._errors import ParameterError
 from geotoolz.core._expression import Expression, Tree, names_in, require_exponent
+from geotoolz.core._expression_zeros import hidden_zeros, is_arithmetic
 
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|"}
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
@@ -106,6 +107,7 @@ class _Writer:
     lines: list[str] = field(default_factory=list)
     fixed: set[str] = field(default_factory=set)
     count: int = 0
+    guarded: bool = False  # zeros of every denominator are looked at where the division is
 
     def term(self, tree: Tree) -> str:
         """Return the name (or number) that holds the value of a tree."""
@@ -130,6 +132,8 @@ class _Writer:
     def operation(self, tree: Tree) -> str:
         kind = tree[0]
         if kind == "pow":
+            if tree[2][1] < 0:
+                return self.quotient("(1.0)", self.term(("pow", tree[1], ("num", -tree[2][1]))))
             return self.power(self.term(tree[1]), tree[2][1])
         if kind == "exp" and (rate := _rate(tree[1])):
             square = self.term(tree[1][2])
@@ -164,11 +168,11 @@ class _Writer:
         if below.startswith("(") and below != "(0.0)":
             return self.assign(f"{above} / {below}", above, below)
         ratio = self.assign(f"{above} / np.float64({below})", above, below)
+        if not self.guarded:
+            return ratio
         return self.assign(f"choose({below} == 0.0, NAN, {ratio})", ratio, below)
 
     def power(self, base: str, exponent: float) -> str:
-        if exponent < 0:
-            return self.quotient("(1.0)", self.power(base, -exponent))
         if exponent == 0:
             return self.assign(f"{base} * 0.0 + 1.0", base)
         if exponent == 0.5:
@@ -187,20 +191,31 @@ class _Writer:
         return self.assign(f"{square} * {base}", square, base) if exponent % 2 else square
 
 
-def source_of(plan: Layout) -> str:
+def source_of(plan: Layout, gaps: Sequence[bool]) -> str:
     """Return the source of ``loop(out0, …, a0, …, n0, …, c0, …)``.
 
     All outputs are written in one loop: every band is read once, and what formulas have in common is
     computed once.
+
+    Parameters
+    ----------
+    plan : Layout
+        What the loop takes.
+    gaps : sequence of bool
+        For every band whether pixels may be equal to its no-data value; NaN is equal to nothing.
     """
     count, width = len(plan.trees), len(plan.bands)
     names = [f"out{i}" for i in range(count)]
     names += [f"a{i}" for i in range(width)] + [f"n{i}" for i in range(width)]
     names += [f"c{i}" for i in range(len(plan.constants))]
     bands = {name: f"x{i}" for i, name in enumerate(plan.bands)}
-    writer = _Writer(bands, {name: f"c{i}" for i, name in enumerate(plan.constants)})
-    for i in range(width):
-        writer.lines += [f"x{i} = np.float64(a{i}[i])", f"x{i} = choose(a{i}[i] == n{i}, NAN, x{i})"]
+    guarded = not all(is_arithmetic(tree) for tree in plan.trees)
+    constants = {name: f"c{i}" for i, name in enumerate(plan.constants)}
+    writer = _Writer(bands, constants, guarded=guarded)
+    for i, gap in enumerate(gaps):
+        writer.lines.append(f"x{i} = np.float64(a{i}[i])")
+        if gap:
+            writer.lines.append(f"x{i} = choose(a{i}[i] == n{i}, NAN, x{i})")
     for number, tree in enumerate(plan.trees):
         _write_output(writer, number, tree)
     body = [*writer.before, "for i in range(out0.size):", *_indented(writer.lines)]
@@ -216,8 +231,12 @@ def _write_output(writer: _Writer, number: int, tree: Tree) -> None:
         writer.lines.append(f"g{number} = choose({gone}, NAN, {result})")
         result = f"g{number}"
     writer.lines.append(f"r{number} = np.float64({result})")
-    # infinite values are what divisions by almost nothing, and infinite bands, leave
-    writer.lines.append(f"r{number} = choose(abs(r{number}) <= {_LARGEST!r}, r{number}, NAN)")
+    # infinite values are what divisions by nothing, or almost nothing, and infinite bands leave
+    fine = [f"abs(r{number}) <= {_LARGEST!r}"]
+    if not writer.guarded:
+        fine += [f"{below} != 0.0" for below in dict.fromkeys(map(writer.term, hidden_zeros(tree)))]
+    condition = " & ".join(f"({part})" for part in fine)
+    writer.lines.append(f"r{number} = choose({condition}, r{number}, NAN)")
     writer.lines.append(f"out{number}[i] = np.float32(r{number})")
 
 

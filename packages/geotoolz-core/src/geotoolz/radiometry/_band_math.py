@@ -121,9 +121,10 @@ class BandMath(Map):
                     f"BandMath reads {reads[0]!r} {specs[0].dims} and {name!r} {spec.dims}",
                     expected="equal dims",
                 )
-        kernel, values = expression_kernel(tuple(expressions.values()), tuple(names), self.constants)
+        nodata = tuple(spec.nodata_scalar for spec in specs)
+        kernel, values = expression_kernel(tuple(expressions.values()), tuple(names), self.constants, nodata)
         writes = {name: VarSpec(specs[0].dims, attrs=self._attrs(name, e)) for name, e in expressions.items()}
-        args = (*(spec.nodata_scalar for spec in specs), *values)
+        args = (*nodata, *values)
         return Plan(writes=writes, calls=(Call(reads, tuple(writes), kernel, args),))
 
     def _variable(self, tile: TileSpec, name: str) -> str:

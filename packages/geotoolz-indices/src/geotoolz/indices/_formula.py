@@ -135,8 +135,9 @@ def plan_formulas(tile: TileSpec, wanted: Sequence[Wanted], label: str) -> Plan:
                 f"{label} reads {next(iter(reads))!r} {specs[0].dims} and {name!r} {spec.dims}",
                 expected="equal dims",
             )
-    kernel, values_ = expression_kernel(expressions, tuple(reads), constants)
-    args = (*(spec.nodata_scalar for spec in specs), *values_)
+    nodata = tuple(spec.nodata_scalar for spec in specs)
+    kernel, values_ = expression_kernel(expressions, tuple(reads), constants, nodata)
+    args = (*nodata, *values_)
     writes = {name: VarSpec(specs[0].dims, attrs=attrs) for name, attrs in written.items()}
     call = Call(tuple(reads), tuple(writes), kernel, args)
     return Plan(writes=writes, calls=(call,), notes=tuple(dict.fromkeys(notes)))

@@ -195,12 +195,13 @@ class TasseledCap(Map):
             for letter, row in zip("bgw", chosen.rows, strict=True)
             for column, value in enumerate(row)
         }
-        kernel, constants = expression_kernel(_FORMULAS, _ROLES, values)
+        nodata = tuple(spec.nodata_scalar for spec in specs)
+        kernel, constants = expression_kernel(_FORMULAS, _ROLES, values, nodata)
         writes = {
             name: VarSpec(specs[0].dims, attrs=_attrs(title, chosen))
             for name, title in zip(self.names, _TITLES, strict=True)
         }
-        args = (*(spec.nodata_scalar for spec in specs), *constants)
+        args = (*nodata, *constants)
         return Plan(
             writes=writes,
             calls=(Call(reads, tuple(writes), kernel, args),),
