@@ -17,6 +17,7 @@ from geotoolz.core import ParameterError
 from geotoolz.core import _expression_math as functions
 from geotoolz.core._expression import MAX_DEPTH, MAX_LENGTH, parse
 from geotoolz.core._expression_kernel import expression_kernel, kernel_of
+from geotoolz.core._expression_source import layout, source_of
 from geotoolz.core._expression_zeros import hidden_zeros
 
 NAN = np.float32(np.nan)
@@ -375,3 +376,46 @@ def test_bands_without_no_data_are_not_compared() -> None:
     a, b = np.array([7, 3, 0], "u2"), np.array([5, 7, 1], "u2")
     np.testing.assert_array_equal(one(a, b, np.nan, np.uint16(7)), np.array([1 / 6, np.nan, -1], "f4"))
     np.testing.assert_array_equal(none(a, b, np.nan, np.nan), np.array([1 / 6, -0.4, -1], "f4"))
+
+
+_ARITHMETIC = st.recursive(
+    st.sampled_from(["a", "b", "c", "2", "0.5"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from("+-*//"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(inner, st.sampled_from(["0", "2", "3", "0.5", "-1", "-2", "(1/3)", "0.4"])).map(
+            lambda t: f"({t[0]}) ** {t[1]}"
+        ),
+        st.tuples(st.sampled_from(["abs", "sqrt", "exp", "log", "-"]), inner).map(
+            lambda t: f"{t[0]}({t[1]})"
+        ),
+        inner.map(lambda t: f"exp(-2 * ({t}) ** 2)"),
+        st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+    ),
+    max_leaves=7,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_ARITHMETIC)
+def test_looking_at_few_zeros_says_what_looking_at_all_says(tree: str) -> None:
+    text = f"{tree} + 0 * a + 0 * b + 0 * c"
+    try:
+        plan = layout([parse(text)], ("a", "b", "c"), {})
+    except ParameterError:  # numbers alone, or too deep
+        return
+    values = np.array([-1.0, 0.0, 0.5, 1.0], "f4")
+    a, b, c = (np.ascontiguousarray(axis.ravel()) for axis in np.meshgrid(values, values, values))
+    few = source_of(plan, (False,) * 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("geotoolz.core._expression_source.is_arithmetic", lambda tree: False)
+        every = source_of(plan, (False,) * 3)
+    made = []
+    for source in (few, every):  # as Python: the arithmetic is the same, and no compiler is waited for
+        space: dict[str, Any] = {"np": np, "NAN": np.nan, "choose": lambda c, a, b: a if c else b}
+        space.update({name: getattr(functions, name) for name in functions.IN_FORMULAS})
+        exec(source, space)
+        out = np.empty(a.size, "f4")
+        with np.errstate(all="ignore"):
+            space["loop"](out, a, b, c, np.nan, np.nan, np.nan)
+        made.append(out)
+    np.testing.assert_array_equal(*made, err_msg=text)
