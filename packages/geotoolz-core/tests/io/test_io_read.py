@@ -244,6 +244,8 @@ def test_missing_band_names_what_is_there(scene):
         MissingVariableError, match=r"no band 'reed' \(did you mean 'red'\?\); it has red, nir"
     ):
         open_tile(scene, ["reed"])
+    with pytest.raises(MissingVariableError, match=r"sentinel-2\w? has this band: is its file there"):
+        open_tile(scene, ["swir22"])
     with pytest.raises(ParameterError, match="twice"):
         open_tile(scene, ["red", "B04"])
     with pytest.raises(ParameterError, match="empty"):

@@ -137,9 +137,11 @@ class SceneInfo:
         if not matches:
             known = list(dict.fromkeys(asset.name for asset in self.assets))
             hint = nearest(str(wanted), known)
+            fix = "ask for one of these"
+            if isinstance(wanted, str) and identify(wanted, self.product.sensor) is not None:
+                fix += f"; {self.product.sensor} has this band: is its file there?"
             raise MissingVariableError(
-                f"{self.origin} has no band {wanted!r}{hint}; it has {self._names() or 'no bands'}",
-                fix="ask for one of these",
+                f"{self.origin} has no band {wanted!r}{hint}; it has {self._names() or 'no bands'}", fix=fix
             )
         if len({asset.path for asset in matches}) > 1:
             raise TileError(
