@@ -221,63 +221,105 @@ def seq(inner: str, n: int = 1) -> str:
     return "_target_: geotoolz.core.Sequential\noperators:\n" + f"- {inner}\n" * n
 
 
-HOSTILE = {
-    "unlisted": ("_target_: os.system\ncommand: ls\n", UntrustedOperatorError),
-    "importable": ("_target_: antigravity.X\n", UntrustedOperatorError),
-    "code": ("_target_: geotoolz.core.FromFunction\nfunction: os.getcwd\n", UntrustedOperatorError),
+HOSTILE: dict[str, tuple[str, type[Exception], str]] = {
+    "unlisted": (
+        "_target_: os.system\ncommand: ls\n",
+        UntrustedOperatorError,
+        r"'os.system' is not in the public registry",
+    ),
+    "importable": ("_target_: antigravity.X\n", UntrustedOperatorError, r"not in the public registry"),
+    "code": (
+        "_target_: geotoolz.core.FromFunction\nfunction: os.getcwd\n",
+        UntrustedOperatorError,
+        r"not allowed here \(.*code",
+    ),
     "code inside": (
         seq("{_target_: geotoolz.core.FromFunction, function: os.getcwd}"),
         UntrustedOperatorError,
+        r"operators\[0\].*not allowed here",
     ),
     "code by variable": (
         "_target_: ${x:geotoolz.core.FromFunction}\nfunction: os.getcwd\n",
         UntrustedOperatorError,
+        r"not allowed here",
     ),
-    "a sink": (seq("{_target_: geotoolz.io.WriteCOG, path: x.tif}"), UntrustedOperatorError),
+    "a sink": (
+        seq("{_target_: geotoolz.io.WriteCOG, path: x.tif}"),
+        UntrustedOperatorError,
+        r"not allowed here \(writes_files\)",
+    ),
     "a file": (
         seq("{_target_: geotoolz.core.Ref, uri: /etc/passwd, sha256: " + "0" * 64 + "}"),
         UntrustedOperatorError,
+        r"Ref is not allowed here",
     ),
-    "a function": ("_target_: geotoolz.core.Tap\nfn: print\n", GeotoolzError),
-    "abstract": ("_target_: geotoolz.core.Map\n", UntrustedOperatorError),
+    "a function": ("_target_: geotoolz.core.Tap\nfn: print\n", GeotoolzError, r"Tap"),
+    "abstract": ("_target_: geotoolz.core.Map\n", UntrustedOperatorError, r"not in the public registry"),
     "alias": (
         "_target_: geotoolz.core.Sequential\noperators: [&a {_target_: geotoolz.radiometry.BoxMean}, *a]\n",
         ConfigError,
+        r"line 2: anchors and aliases",
     ),
-    "anchor": ("_target_: geotoolz.core.Raise\nmessage: &a x\n", ConfigError),
-    "tag": ("_target_: geotoolz.core.Raise\nmessage: !!python/name:os.system\n", ConfigError),
-    "merge key": ("_target_: geotoolz.core.Raise\n<<: {message: a}\n", ConfigError),
-    "nan": ("_target_: geotoolz.radiometry.PercentileClip\np_min: .nan\n", ConfigError),
-    "infinity": ("_target_: geotoolz.radiometry.PercentileClip\np_min: 1e999\n", ConfigError),
+    "anchor": ("_target_: geotoolz.core.Raise\nmessage: &a x\n", ConfigError, r"line 2: anchors and aliases"),
+    "tag": (
+        "_target_: geotoolz.core.Raise\nmessage: !!python/name:os.system\n",
+        ConfigError,
+        r"line 2: tags such as",
+    ),
+    "merge key": ("_target_: geotoolz.core.Raise\n<<: {message: a}\n", ConfigError, r"line 2: merge keys"),
+    "nan": (
+        "_target_: geotoolz.radiometry.PercentileClip\np_min: .nan\n",
+        ConfigError,
+        r"line 2: .nan is not allowed",
+    ),
+    "infinity": (
+        "_target_: geotoolz.radiometry.PercentileClip\np_min: 1e999\n",
+        ConfigError,
+        r"line 2: 1e999 is not allowed",
+    ),
     "nan by default": (
         "_target_: geotoolz.radiometry.MinMax\nlimits: {red: [0, '${x:.nan}']}\n",
         ConfigError,
+        r"the number nan is not allowed",
     ),
-    "huge": ("_target_: geotoolz.radiometry.BoxMean\nradius: " + "9" * 30 + "\n", ConfigError),
+    "huge": (
+        "_target_: geotoolz.radiometry.BoxMean\nradius: " + "9" * 30 + "\n",
+        ConfigError,
+        r"line 2: the number 9+ is too large",
+    ),
     "huge by default": (
         "_target_: geotoolz.radiometry.BoxMean\nradius: ${x:" + "9" * 30 + "}\n",
         ConfigError,
+        r"a number of 100 bits",
     ),
-    "hexadecimal": ("_target_: geotoolz.radiometry.BoxMean\nradius: 0x" + "f" * 900 + "\n", ConfigError),
-    "depth": ("[" * 40 + "]" * 40, ConfigError),
-    "great depth": ("[" * 30000, ConfigError),
-    "nodes": ("[" + "1," * 3000 + "]", ConfigError),
-    "size": ("# " + "x" * 70_000 + "\n" + TEXT, ConfigError),
-    "long value": ("_target_: geotoolz.core.Raise\nmessage: " + "x" * 2000 + "\n", ConfigError),
-    "steps": (seq("{_target_: geotoolz.radiometry.BoxMean}", 101), ConfigError),
-    "surrogate": ("a: \ud800", ConfigError),
-    "path": ("/etc/passwd", ConfigError),
-    "nothing": ("", ConfigError),
+    "hexadecimal": (
+        "_target_: geotoolz.radiometry.BoxMean\nradius: 0x" + "f" * 900 + "\n",
+        ConfigError,
+        r"line 2: the number 0xf+ is too large",
+    ),
+    "depth": ("[" * 40 + "]" * 40, ConfigError, r"line 1: nested more than 32"),
+    "great depth": ("[" * 30000, ConfigError, r"line 1: nested more than 32"),
+    "nodes": ("[" + "1," * 3000 + "]", ConfigError, r"line 1: more than 2000 values"),
+    "size": ("# " + "x" * 70_000 + "\n" + TEXT, ConfigError, r"bytes; expected at most 65536"),
+    "long value": (
+        "_target_: geotoolz.core.Raise\nmessage: " + "x" * 2000 + "\n",
+        ConfigError,
+        r"2000 characters; expected at most 1024",
+    ),
+    "steps": (seq("{_target_: geotoolz.radiometry.BoxMean}", 101), ConfigError, r"102 operators"),
+    "surrogate": ("a: \ud800", ConfigError, r"special characters"),
+    "path": ("/etc/passwd", ConfigError, r"the configuration is a str"),
+    "nothing": ("", ConfigError, r"the configuration is empty"),
 }
 
 
-@pytest.mark.parametrize(("text", "error"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_texts(text: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("text", "error", "said"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_texts(text: str, error: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
     load_sandboxed(TEXT)  # entry points are loaded
     monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imported {name}"))
-    with pytest.raises(error):
+    with pytest.raises(error, match=said):
         load_sandboxed(text)
 
 

@@ -218,21 +218,12 @@ def _key(node: yaml.Node) -> str:
 
 
 def _scalar_of(node: yaml.ScalarNode, line: int, strict: bool) -> Any:
-    explicit = node.tag.startswith("!") or node.tag not in _IMPLICIT
-    if explicit:
-        raise ConfigError(f"line {line}: the tag {node.tag!r} is not supported")
     value = scalar(node.value) if node.style is None else node.value
     if strict and isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"line {line}: {node.value} is not allowed here")
     if strict and isinstance(value, int) and abs(value) >= 2**63:
         raise ConfigError(f"line {line}: the number {node.value} is too large")
     return value
-
-
-_IMPLICIT = {
-    f"tag:yaml.org,2002:{name}"
-    for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
-}
 
 
 def _explained(error: yaml.YAMLError) -> str:
