@@ -120,6 +120,8 @@ def test_the_environment_is_out_of_reach_wherever_it_is_asked_for(monkeypatch: p
         with pytest.raises(ConfigError, match="is not allowed here"):
             load_sandboxed(f"_target_: geotoolz.radiometry.SelectBands\nnames: {names}\n")
     assert load("_target_: geotoolz.core.Raise\nmessage: a ${env:SECRET}\n") == Raise("a s3cret")
+    text = "_target_: geotoolz.radiometry.SelectBands\nnames: [red, '${env:SECRET}']\n"
+    assert load(text) == SelectBands(("red", "s3cret"))
 
 
 def test_what_the_sandbox_refuses_it_names() -> None:
