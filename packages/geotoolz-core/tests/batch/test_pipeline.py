@@ -10,11 +10,13 @@ import rasterio
 from gtz_batch_ops import Ratio, WriteNpy
 
 from geotoolz.batch import BatchReport, CatalogPipeline, ExitCode, RetryPolicy, TileState
-from geotoolz.core import Sequential
+from geotoolz.core import Sequential, geobox_of
 from geotoolz.core._errors import BatchError, MissingVariableError, ParameterError, ReadError
 from geotoolz.core.testing import write_scene
-from geotoolz.io import WriteCOG
+from geotoolz.grid import Crop, Reproject, Resample
+from geotoolz.io import WriteCOG, open_tile
 from geotoolz.radiometry import BoxMean
+from geotoolz.vector import ClipToArea
 
 SCENES = 4
 
@@ -50,6 +52,46 @@ def job(paths, out, op=None, **options):
     options.setdefault("progress", "none")
     options.setdefault("retries", RetryPolicy(base=0.01))
     return CatalogPipeline(rows(paths), op or npy(), out, **options)
+
+
+def part_of(path, top, bottom, left, right):
+    """Return bounds of some rows and columns of a scene, in its own reference system."""
+    return tuple(
+        geobox_of(open_tile(path / f"{path.name}.json", "red"))[top:bottom, left:right].boundingbox.bbox
+    )
+
+
+CHANGES = {
+    "crop": lambda path: [Crop(part_of(path, 20, 61, 10, 53), crs="EPSG:32633")],
+    "the lower right": lambda path: [Crop(part_of(path, 50, 96, 40, 80), crs="EPSG:32633")],
+    "crop of a crop": lambda path: [
+        Crop(part_of(path, 20, 61, 10, 53), crs="EPSG:32633"),
+        Crop(part_of(path, 30, 50, 20, 40), crs="EPSG:32633"),
+    ],
+    "clip": lambda path: [ClipToArea(geobox_of(open_tile(path / f"{path.name}.json", "red"))[20:61, 10:53])],
+    "resample": lambda path: [Resample(factor=2)],
+    "crop and resample": lambda path: [
+        Crop(part_of(path, 20, 60, 10, 50), crs="EPSG:32633"),
+        Resample(factor=2),
+    ],
+    "reproject": lambda path: [Reproject("EPSG:32634", resolution=10.0)],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_job_writes_what_a_call_on_the_tile_gives_where_the_grid_changes(scenes, tmp_path, change):
+    path = scenes[0]
+    steps = CHANGES[change](path)
+    report = job(
+        [path], tmp_path, Sequential([*steps, WriteCOG("{item_id}.tif", bands=("red", "nir"))])
+    ).run()
+    assert report.counts == {"done": 1}, [row.message for row in report.failed]
+    wanted = Sequential(steps)(open_tile(path / f"{path.name}.json", ["red", "nir"]))
+    (file,) = tmp_path.glob("*.tif")
+    found = open_tile(file)
+    assert geobox_of(found) == geobox_of(wanted) and found.sizes == wanted.sizes
+    for name in ("red", "nir"):
+        np.testing.assert_array_equal(found[name].values, wanted[name].values)
 
 
 @pytest.mark.parametrize("engine", ["inline", "process"])

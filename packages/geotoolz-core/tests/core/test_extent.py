@@ -6,12 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
 from scipy.ndimage import maximum_filter
 
 from geotoolz.core import (
     ALL,
+    POINT,
+    WHOLE,
     ExecutorError,
     Footprint,
     Map,
@@ -20,9 +24,13 @@ from geotoolz.core import (
     TileError,
     TileSpec,
     VarSpec,
+    pixelwise,
     run,
+    run_detailed,
+    tile_from_arrays,
 )
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
+from geotoolz.radiometry import Extremes, Moments
 
 SIDES = st.tuples(st.integers(-6, 12), st.integers(-6, 12))
 EXTENTS = st.tuples(SIDES, SIDES).map(lambda t: Extent(t[0][0], t[0][1], t[1][0], t[1][1]))
@@ -186,6 +194,61 @@ def test_every_step_gets_the_pixels_that_it_needs(
     for name in names:  # alone: what does not lead to it is not computed
         one = run(Sequential(steps), tile, window=window, outputs=(name,))
         np.testing.assert_array_equal(one[name].values, expected[name], err_msg=name)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("window", [(5, 7), (1, 30), (24, 30)])
+def test_statistics_count_the_pixels_of_their_window_only(make: Any, window: tuple[int, int]) -> None:
+    tile = make(shape=(24, 30))
+    steps = [around(1, "red", "a"), Extremes(("a", "red")), Moments(("a",)), around(3, "a", "b")]
+    whole = run_detailed(Sequential(steps), tile, threads=1)
+    cut = run_detailed(Sequential(steps), tile, window=window, threads=1)
+    assert whole.statistics.keys() == cut.statistics.keys() and len(cut.statistics) == 2
+    assert repr(whole.statistics["operators[1]"]) == repr(cut.statistics["operators[1]"])
+    counted = [stats.statistics["operators[2]"] for stats in (whole, cut)]
+    assert [moments.n for moments in counted] == [720, 720]
+
+
+@pixelwise(np.float32, arrays=2)
+def _times(out: Any, a: Any, b: Any) -> None:
+    for i in range(out.size):
+        out[i] = a[i] * b[i]
+
+
+class _Weighted(Map):
+    """Every date of a stack times one plane: arrays of two shapes, which no loop takes as they are."""
+
+    def plan(self, tile: TileSpec) -> Plan:
+        spec = tile.variables["ndvi"]
+        return Plan(("ndvi", "weight"), {"weighted": VarSpec(spec.dims, np.dtype("f4"))})
+
+    kernel = staticmethod(_times)
+
+
+@pytest.mark.parametrize("window", [None, (5, 7), (8, 30)])
+def test_a_loop_over_arrays_of_two_shapes(window: Any) -> None:
+    rng = np.random.default_rng(0)
+    stack, plane = rng.random((3, 24, 30), np.float32), rng.random((24, 30), np.float32)
+    box = GeoBox((24, 30), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    times = np.array(["2024-01-01", "2024-02-01", "2024-03-01"], "M8[ns]")
+    tile = tile_from_arrays({"weight": plane}, box)
+    tile = tile.assign(ndvi=(("time", "y", "x"), stack)).assign_coords(time=times)
+    found = run(_Weighted(), tile, window=window)
+    np.testing.assert_array_equal(found["weighted"].values, stack * plane)  # type: ignore[call-overload]
+
+
+def test_footprints() -> None:
+    one, other = Footprint(y=2, x=3, time=1, align=4), Footprint(y=1, x=ALL, align=6)
+    assert one.then(other) == Footprint(y=3, x=ALL, time=1, align=12)
+    assert one.union(other) == Footprint(y=2, x=ALL, time=1, align=12)
+    assert one.scaled(1.0, 1.0) is one
+    assert one.scaled(2.0, 1.0) == Footprint(y=4, x=3, time=1)
+    assert one.scaled(1.0, 2.0) == Footprint(y=2, x=6, time=1)
+    assert one.scaled(0.5, 1.1) == Footprint(y=1, x=4, time=1)
+    assert Footprint(y=3, x=1).scaled(1 / 3, 1.0) == Footprint(y=1, x=1)  # not 2, for a last digit
+    assert other.scaled(3.0, 3.0) == Footprint(y=3, x=ALL)
+    assert not other.is_finite and one.is_finite and not one.is_pointwise
+    assert Footprint(time=2).is_pointwise and not Footprint(align=2).is_pointwise
+    assert Footprint(y=ALL, x=ALL, time=ALL) == WHOLE and Footprint() == POINT
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from geotoolz.core._errors import WriteError
-from geotoolz.io import _cog
+from geotoolz.core import TileSpec, tile_from_arrays
+from geotoolz.core._errors import MissingVariableError, ParameterError, WriteError
+from geotoolz.io import WriteCOG, _cog, write_tile
 from geotoolz.io._cog import Encoding, Pending, copy_cog, free_bytes, write_cogs, write_errors
+from geotoolz.io._stream_cog import _BLOCKS, CogStream
 from geotoolz.io._style import MARK
 from geotoolz.io._vrt import Layer, vrt_of
 
@@ -258,3 +260,64 @@ def test_files_are_written_with_their_pixels(tmp_path: Path) -> None:
             assert raster.compression.name == "lzw" and raster.block_shapes[0] == (128, 128)
             for index, one in enumerate(layers, start=1):
                 np.testing.assert_array_equal(raster.read(index), one.pixels)
+
+
+# ---- parameters of the sink, and what streaming counts on --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"path": "a.tiff"}, {"path": "A.TIF"}, {"blocksize": 64}, {"blocksize": 80}, {"level": 22}, {"level": 1},
+     {"compress": "deflate", "level": 12}],
+)  # fmt: skip
+def test_what_is_just_allowed(given: dict[str, Any]) -> None:
+    assert WriteCOG(**({"path": "a.tif"} | given)).config()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"blocksize": 48}, "blocksize=48; expected a multiple of 16, at least 64"),
+        ({"blocksize": 72}, "blocksize=72; expected a multiple of 16"),
+        ({"level": 23}, "level=23 for zstd; expected 1 … 22"),
+        ({"level": 0}, "level=0 for zstd; expected 1 … 22"),
+        ({"compress": "deflate", "level": 13}, "level=13 for deflate; expected 1 … 12"),
+        ({"compress": "lzw", "level": 1}, "level=1 for lzw; expected no level: lzw has none"),
+        ({"path": "a.zarr"}, "a name that ends in .tif; write_zarr"),
+        ({"path": "a.png"}, "a name that ends in .tif$"),
+        ({"bands": ()}, "bands is empty; expected at least one variable; leave it out"),
+    ],
+)
+def test_what_is_no_longer_allowed(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        WriteCOG(**({"path": "a.tif"} | given))
+
+
+def test_a_variable_that_is_not_there_is_missed_by_the_sink() -> None:
+    with pytest.raises(MissingVariableError, match=r"WriteCOG.*nothing"):
+        WriteCOG("a.tif", bands=("nothing",)).output_paths(tile_from_arrays({"a": layer().pixels}, BOX))
+
+
+def test_what_streaming_counts_on(tmp_path: Path) -> None:
+    tile = TileSpec.of(tile_from_arrays({n: layer().pixels for n in "ab"} | {"c": layer("u1").pixels}, BOX))
+    sink = WriteCOG(str(tmp_path / "{band}.tif"), blocksize=64)
+    stream = CogStream(sink, tile, (), {"a": 0, "b": 1, "c": 2})
+    assert stream.names == ("a", "b", "c") and stream.block == (64, 64)
+    assert stream._room(str(tmp_path / "a.tif")) == 3 * 64 * 64 * 4
+    assert stream._room(str(tmp_path / "c.tif")) == 3 * 64 * 64
+    assert stream.raw == 20 * 30 * 4 and stream.cache == 16 * 2**20
+    big = TileSpec.of(
+        tile_from_arrays({n: np.zeros((600, 700)) for n in "ab"}, GeoBox((600, 700), BOX.affine, BOX.crs))
+    )
+    one = CogStream(WriteCOG(str(tmp_path / "x.tif"), blocksize=512), big, (), {"a": 0, "b": 1})
+    assert one._room(str(tmp_path / "x.tif")) == 3 * 4 * 512 * 512 * 2 * 8
+    assert one.raw == 600 * 700 * 2 * 8 and one.cache == max(16 * 2**20, _BLOCKS * 512 * 512 * 16)
+
+
+def test_no_data_goes_into_the_file_and_not_into_its_metadata(tmp_path: Path) -> None:
+    pixels = layer("i2").pixels
+    tile = tile_from_arrays({"a": np.asarray(pixels)}, BOX, nodata={"a": -9})
+    (path,) = write_tile(tile, tmp_path / "a.tif")
+    with rasterio.open(path) as raster:
+        assert raster.nodata == -9
+        assert "_FillValue" not in raster.tags(1) | raster.tags()

@@ -74,7 +74,11 @@ def _build(
 def _base(program: Program, state: State, tiles: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Return a tile with the coordinates of the output: an input, or its like on the new grid."""
     for name, spec in program.inputs_spec.items():
-        if state.spec.grid is spec.grid:
+        # a window of a scene has the scene's grid, too: what differs is where it begins, and its size
+        if state.spec.grid is spec.grid and (state.spec.offset, state.spec.shape) == (
+            spec.offset,
+            spec.shape,
+        ):
             return tiles[name] if state.spec.lead is spec.lead else _relabelled(tiles[name], state)
     home = tiles[state.home if state.home in tiles else next(iter(tiles))]
     box = state.spec.window_geobox

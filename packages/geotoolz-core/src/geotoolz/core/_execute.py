@@ -234,7 +234,7 @@ def _depth_first(program: Program, steps: list[Instruction]) -> list[Instruction
 def _require_aligned(program: Program, steps: Sequence[Instruction]) -> None:
     """Raise for a tile that begins inside a block of an aligned kernel: its first block would be cut."""
     for step in steps:
-        offset = program.offsets[step.writes[0]] if step.writes else (0, 0)
+        offset = program.offsets[step.writes[0]]
         if any(first % step.footprint.align for first in offset):
             raise ExecutorError(
                 f"the tile begins at row and column {offset} of its lattice, and "
