@@ -336,6 +336,34 @@ def test_stretched_flags_and_decibels_are_refused() -> None:
         Index("VHVVR")(radar)
 
 
+@pytest.mark.parametrize(
+    ("index", "attrs", "said"),
+    [
+        ("EVI", {"units": "%"}, r"is in %: .*expected reflectance between 0 and 1; divide it by 100"),
+        ("EVI", {"quantity": "radiance"}, r"holds radiance: .*put RadianceToReflectance first"),
+        ("EVI", {"units": "W m-2 sr-1 um-1", "quantity": None}, r"holds radiance"),
+        ("EVI", {"quantity": "brightness_temperature"}, r"holds brightness temperature: "),
+        ("NDVI", {"quantity": "brightness_temperature"}, r"holds brightness temperature: "),
+        ("EVI", {"units": "K", "quantity": None}, r"holds kelvin: .*name another band"),
+        ("NDVI", {"quantity": "elevation"}, r"holds elevation"),
+    ],
+)
+def test_bands_that_hold_something_else_are_refused(index: str, attrs: dict[str, Any], said: str) -> None:
+    tile = contract_tile()
+    tile["nir"].attrs = {k: v for k, v in (tile["nir"].attrs | attrs).items() if v is not None}
+    with pytest.raises(QuantityError, match=rf"{index} reads 'nir', which {said}"):
+        Index(index)(tile)
+
+
+def test_a_ratio_takes_any_scale_that_all_bands_share() -> None:
+    tile = contract_tile()
+    wanted = Index("NDVI")(tile).ndvi.values
+    for name in ("nir", "red"):
+        tile[name] = tile[name] * 100
+        tile[name].attrs = {"units": "%", "quantity": "reflectance"}
+    np.testing.assert_allclose(Index("NDVI")(tile).ndvi.values, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_doubts_are_told_by_check() -> None:
     spec_tile = every_band()
     for name in DOUBTS:

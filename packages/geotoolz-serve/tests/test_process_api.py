@@ -17,7 +17,7 @@ import pytest
 import rasterio
 
 import geotoolz as gz
-from geotoolz.core import Sequential, from_config, pixel_hash
+from geotoolz.core import Sequential, from_config, geobox_of, pixel_hash
 from geotoolz.core.testing import data_path
 from geotoolz.io import WriteCOG, open_tile
 
@@ -31,10 +31,22 @@ NDVI = {
     ],
 }
 STRETCH = {"_target_": "geotoolz.radiometry.PercentileClip", "bands": ["red"], "scope": "tile"}
+PART = {
+    "_target_": "geotoolz.core.Sequential",
+    "operators": [
+        {
+            "_target_": "geotoolz.grid.Crop",
+            "bounds": [500480.0, 5098000.0, 501480.0, 5099000.0],
+            "crs": "EPSG:32633",
+        },
+        {"_target_": "geotoolz.radiometry.SelectBands", "names": ["red"]},
+    ],
+}
 PIPELINES = [
     {"name": "ndvi", "config": NDVI, "title": "Greenness", "description": "NDVI, smoothed"},
     {"name": "red", "config": {"_target_": "geotoolz.radiometry.SelectBands", "names": ["red"]}},
     {"name": "stretch", "config": STRETCH},
+    {"name": "part", "config": PART},
 ]
 
 
@@ -65,7 +77,7 @@ def _ended(client: Any, url: str) -> dict[str, Any]:
 class TestPipelines:
     def test_the_list_names_every_pipeline_with_its_hash(self, server: Any) -> None:
         listed = server.client.get("/pipelines").json()["pipelines"]
-        assert [one["name"] for one in listed] == ["ndvi", "red", "stretch"]
+        assert [one["name"] for one in listed] == ["ndvi", "red", "stretch", "part"]
         assert listed[0]["config_hash"] == from_config(NDVI).config_hash()
         assert listed[0]["steps"] == ["MaskClouds", "NDVI", "BoxMean", "Reproject"]
 
@@ -128,6 +140,15 @@ class TestFormats:
         assert found["std"] == pytest.approx(np.nanstd(values), abs=1e-7)
         assert found["percentiles"]["50"] == pytest.approx(np.nanpercentile(values, 50), abs=1e-7)
         assert answer.json()["config_hash"] == from_config(NDVI).config_hash()
+
+    def test_a_crop_says_where_it_lies(self, server: Any, scene: Any, tmp_path: Path) -> None:
+        told = server.client.post("/process/part", json=_body(scene, format="json")).json()
+        assert told["shape"] == [100, 100] and told["bounds"] == PART["operators"][0]["bounds"]
+        path = tmp_path / "part.tif"
+        path.write_bytes(server.client.post("/process/part", json=_body(scene)).content)
+        whole = from_config(PART)(open_tile(scene.sources[0]))
+        assert geobox_of(open_tile(path)) == geobox_of(whole)
+        assert pixel_hash(open_tile(path), ["red"]) == pixel_hash(whole, ["red"])
 
     def test_a_picture_is_no_larger_than_asked(self, server: Any, scene: Any) -> None:
         answer = server.client.post("/process/ndvi", json=_body(scene, format="png", size=128))

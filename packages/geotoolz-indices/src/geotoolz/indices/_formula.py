@@ -26,6 +26,7 @@ from geotoolz.indices._roles import find_band
 
 _NO_REFLECTANCE = frozenset({"HH", "HV", "VH", "VV", "T", "T1", "T2"})
 """Letters of backscatter and of thermal bands."""
+_OTHER_QUANTITIES = frozenset({"brightness_temperature", "backscatter", "elevation", "probability"})
 _KERNEL_DEFAULTS: Mapping[str, Mapping[str, float]] = {"rbf": {}, "poly": {"c": 1.0, "p": 2.0}, "linear": {}}
 _KERNEL_CONSTANTS: Mapping[str, tuple[str, ...]] = {"rbf": ("sigma",), "poly": ("c", "p"), "linear": ()}
 
@@ -160,7 +161,9 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
     """Check that bands hold what the formula takes, and return doubts."""
     notes = require_physical(tile, held.values(), one.entry.name)
     ratio = is_ratio(one.entry, one.kernel_type)
-    optical = (name for letter, name in held.items() if letter not in _NO_REFLECTANCE)
+    optical = [name for letter, name in held.items() if letter not in _NO_REFLECTANCE]
+    for name in optical:
+        _require_no_other_quantity(one.entry, name, tile.variables[name], ratio)
     unsaid = [name for name in optical if _says_nothing(tile.variables[name])]
     if unsaid and not ratio:
         verb = "does" if len(unsaid) == 1 else "do"
@@ -186,6 +189,27 @@ def _require_reflectance(tile: TileSpec, one: Wanted, held: Mapping[str, str]) -
                 fix="open the tile without raw=True, or put DNToReflectance (scale=, offset=) first",
             )
     return notes
+
+
+def _require_no_other_quantity(entry: IndexEntry, name: str, spec: VarSpec, ratio: bool) -> None:
+    """Refuse optical bands that say that they are no reflectance, or reflectance on another scale."""
+    units = str(spec.attrs.get("units") or "").strip()
+    fix = "open the product as reflectance, or name another band"
+    if spec.quantity in _OTHER_QUANTITIES or units.lower() in ("k", "kelvin"):
+        said = f"holds {(spec.quantity or 'kelvin').replace('_', ' ')}"
+    elif ratio:
+        return  # the same for any scale that all bands share
+    elif spec.quantity == "radiance" or units.lower().startswith(("w ", "w/")):
+        said, fix = "holds radiance", "put RadianceToReflectance first"
+    elif units.lower() in ("%", "percent"):
+        said, fix = f"is in {units}", "divide it by 100, and set its attribute units='1'"
+    else:
+        return
+    raise QuantityError(
+        f"{entry.name} reads {name!r}, which {said}: {entry.formula}",
+        expected="reflectance between 0 and 1",
+        fix=fix,
+    )
 
 
 def _says_nothing(spec: VarSpec) -> bool:

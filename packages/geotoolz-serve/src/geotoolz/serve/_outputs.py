@@ -144,7 +144,7 @@ def facts(
             "count": math.prod(spec.sizes[dim] for dim in one.dims),
             **_numbers(name, numbers),
         }
-    box = spec.geobox
+    box = spec.window_geobox
     return {
         "pipeline": order.name,
         "config_hash": order.config_hash,
