@@ -602,3 +602,20 @@ def test_a_folder_keeps_pictures_beyond_the_process(tmp_path, monkeypatch):
     assert [path.read_bytes() for path in (tmp_path / "tiles").rglob("*") if path.is_file()] == [
         contents[0][0]
     ]
+
+
+@pytest.mark.parametrize(("word", "meant"), [("tme", "time"), ("tiem", "time"), ("Time", "time")])
+def test_a_misspelt_parameter_would_get_another_picture(client, layers, word, meant):
+    layer = layers["ndvi"]
+    address = path_of(layer, middle(layer))
+    answer = client.get(f"{address}?{word}=2023-08-10")
+    assert answer.status_code == 422, answer.text
+    message = answer.json()["error"]["message"]
+    assert f"no parameter {word!r} (did you mean {meant!r}?); expected time" in message
+    for own in ("_=123", "v=2", "access_token=abc"):  # what clients add to get round a cache, or past a proxy
+        assert client.get(f"{address}?{own}").status_code == 200
+    west, south, east, north = layer["bounds"]
+    where = f"lon={(west + east) / 2}&lat={(south + north) / 2}"
+    assert client.get(f"/layers/ndvi/point?{where}&tme=2023").status_code == 422
+    assert client.get("/layers/ndvi/preview.png?szie=64").status_code == 422
+    assert client.get("/wmts?SERVICE=WMTS&REQUEST=GetCapabilities&VERSION=1.0.0").status_code == 200

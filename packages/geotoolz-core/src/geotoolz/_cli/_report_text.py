@@ -55,6 +55,10 @@ def print_report(report: BatchReport, *, limit: int | None = None) -> None:
     else:
         say(f"{out}: {report}")
     say(f"report: {', '.join(shown_path(page) for page in report.pages)}")
+    if failed:
+        from geotoolz.batch import Layout
+
+        say(f"logs: {shown_path(Layout(report.out).logs)} (of every tile: warnings, whole messages, tracebacks)")
 
 
 def _counts(report: BatchReport) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from geotoolz.core import GeotoolzError
+from geotoolz.core import GeotoolzError, ParameterError, nearest
 from geotoolz.serve._encode import MEDIA
 from geotoolz.serve._errors import Problem, as_problem, responses
 from geotoolz.serve._layer import Layer
@@ -25,7 +25,17 @@ from geotoolz.serve._wmts import capabilities, exception_report, tile_asked
 if TYPE_CHECKING:
     from geotoolz.serve._registry import Registry
 
-tiles_router = APIRouter(tags=["maps"])
+
+def refuse_misspelt(request: Request) -> None:
+    """Refuse a misspelt parameter, which would get another picture; clients may add words of their own."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    known = [field.alias for field in getattr(dependant, "query_params", ())]
+    for word in request.query_params:
+        if word not in known and (hint := nearest(word, known)):
+            raise ParameterError(f"there is no parameter {word[:64]!r}{hint}", expected=", ".join(known))
+
+
+tiles_router = APIRouter(tags=["maps"], dependencies=[Depends(refuse_misspelt)])
 
 Format = Literal["png", "webp", "jpg", "npy", "tif"]
 LayerName = Annotated[str, Path(max_length=64, description="A layer of `/layers`.")]
