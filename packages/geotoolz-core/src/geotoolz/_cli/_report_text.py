@@ -58,7 +58,8 @@ def print_report(report: BatchReport, *, limit: int | None = None) -> None:
     if failed:
         from geotoolz.batch import Layout
 
-        say(f"logs: {shown_path(Layout(report.out).logs)} (of every tile: warnings, whole messages, tracebacks)")
+        logs = shown_path(Layout(report.out).logs)
+        say(f"logs: {logs} (of every tile: warnings, whole messages, tracebacks)")
 
 
 def _counts(report: BatchReport) -> str:

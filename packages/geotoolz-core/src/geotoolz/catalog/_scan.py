@@ -134,9 +134,14 @@ def _is_product(folder: Path, files: list[Path]) -> bool:
 
 
 def _is_scene(folder: Path) -> bool:
-    """Tell a folder whose files' names say that they are one scene; one of many scenes is looked into."""
-    from geotoolz.io._readers import reader_for
+    """Tell a folder that a reader of one's own knows, or whose files' names say that they are one scene.
 
+    A folder of many scenes is looked into.
+    """
+    from geotoolz.io._readers import own_reader_for, reader_for
+
+    if own_reader_for(folder) is not None:
+        return True
     reader = reader_for(folder)
     if reader is None or reader.name not in _FOLDERS:
         return False
@@ -171,6 +176,12 @@ def _matches(path: Path, root: Path, pattern: str) -> bool:
 
 def _described(scan: Scan, folder: Path, files: list[Path], claimed: set[Path]) -> int:
     """Take what metadata describe, claim its files, and return the number of STAC items."""
+    from geotoolz.io._readers import own_reader_for
+
+    for path in files:
+        if own_reader_for(path) is not None:
+            _product(scan, path)
+            claimed.add(path)
     _landsat(scan, folder, files, claimed)
     for path in files:
         if path.suffix.lower() in PRODUCTS and path not in claimed:

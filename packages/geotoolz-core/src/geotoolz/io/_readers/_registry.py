@@ -51,3 +51,10 @@ def reader_names() -> tuple[str, ...]:
 def reader_for(path: Path) -> Reader | None:
     """Return the reader that recognises a path, None where it is a plain raster, folder or item."""
     return next((reader for reader in readers() if reader.recognises(path)), None)
+
+
+def own_reader_for(path: Path) -> Reader | None:
+    """Return the reader of another package that recognises a path."""
+    home = __name__.rpartition(".")[0]
+    own = (reader for reader in readers() if not type(reader).__module__.startswith(home))
+    return next((reader for reader in own if reader.recognises(path)), None)
