@@ -192,12 +192,17 @@ def test_errors_say_line_and_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "kind"), [(None, "empty"), (5, "a int"), ([1], "a tuple"), ({}, "a dict"), ("x", "a str")]
+    ("config", "kind"),
+    [
+        (None, "empty"),
+        (5, "a int"),
+        ([1], "a list"),
+        ({"a": 1}, "a mapping without '_target_'"),
+        ("x", "a str"),
+    ],
 )
 def test_a_configuration_is_a_mapping_with_a_target(config: Any, kind: str) -> None:
-    with pytest.raises(
-        ConfigError, match=rf"^the configuration is {kind.replace('tuple', 'list')}; expected a map"
-    ):
+    with pytest.raises(ConfigError, match=rf"^the configuration is {kind}; expected a map"):
         from_config(config)
 
 

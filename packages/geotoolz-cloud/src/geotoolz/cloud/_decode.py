@@ -98,7 +98,9 @@ def find_layer(tile: TileSpec, qa: str | None, layer: str | None, label: str) ->
         coding = layer or next((q.role for q in LAYERS.values() if _lookup(tile, q) == name), None)
         if coding is None:
             raise ParameterError(
-                f"the coding of {name!r} is not known", expected=f"layer= one of {', '.join(LAYERS)}"
+                f"the coding of {name!r} is not known",
+                expected=f"layer= one of {', '.join(LAYERS)}",
+                fix=f"MaskFromQABits(qa={name!r}, bits=…) reads the bits of any layer",
             )
         return Found(LAYERS[coding], {"": name})
     for role, known in LAYERS.items():

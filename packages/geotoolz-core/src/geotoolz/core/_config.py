@@ -205,6 +205,8 @@ class _Loader:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"a mapping without {TARGET!r}"
     return "empty" if value is None else f"a {type(value).__name__}"
 
 

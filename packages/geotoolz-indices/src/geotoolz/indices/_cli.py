@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,8 +59,14 @@ def compute(
         raise MissingVariableError(
             error.found,
             expected=error.expected,
-            fix="say which variable is which band: --band nir=… --band red=…, with names of the tile",
+            fix=f"say which variable of the tile is that band: --band {_missed(error.found)}=…",
         ) from error
+
+
+def _missed(said: str) -> str:
+    """Return the role that a message says was looked for."""
+    found = re.search(r"reads '([^']+)'", said)
+    return found[1] if found else "ROLE"
 
 
 def _assigned(entries: Sequence[str]) -> dict[str, str]:
