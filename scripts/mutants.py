@@ -82,32 +82,35 @@ def told(mutants: list[dict[str, Any]]) -> int:
 
 def mutants_of(sources: list[Path], part: str) -> list[dict[str, Any]]:
     """Return file, module, line, both texts of the line, and the whole mutated source."""
-    here = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:  # mutmut reads its configuration where it is imported
+    here, made = Path.cwd(), []
+    with tempfile.TemporaryDirectory() as folder:  # mutmut reads its configuration in the working folder
         (Path(folder) / "pyproject.toml").write_text('[tool.mutmut]\nsource_paths = ["."]\n')
+        absolute = [source.resolve() for source in sources]
         os.chdir(folder)
-        from mutmut.mutation.file_mutation import create_mutations  # type: ignore[import-not-found]
-    os.chdir(here)
-    made = []
-    for source in sources:
-        text = source.read_text(encoding="utf-8")
-        tree, mutations, *_ = create_mutations(str(source), text)
-        for mutation in mutations:
-            other = tree.deep_replace(mutation.original_node, mutation.mutated_node).code
-            lines = list(difflib.unified_diff(text.splitlines(), other.splitlines(), lineterm="", n=0))[2:]
-            if not lines:
-                continue
-            start = int(lines[0].split()[1].lstrip("-").split(",")[0])
-            sides = {
-                k: " ".join(x[1:].strip() for x in lines[1:] if x[0] == s)
-                for k, s in (("minus", "-"), ("plus", "+"))
-            }
-            module = ".".join(source.with_suffix("").parts[source.parts.index("geotoolz") :])
-            made.append(
-                {"file": str(source.resolve()), "module": module, "line": start, "source": other, **sides}
-            )
+        try:
+            made = [mutant for source in absolute for mutant in mutants_of_file(source)]
+        finally:
+            os.chdir(here)
     number, count = map(int, part.split("/"))
     return made[number::count]
+
+
+def mutants_of_file(source: Path) -> Iterator[dict[str, Any]]:
+    """Yield the mutants of one file."""
+    from mutmut.mutation.file_mutation import create_mutations  # type: ignore[import-not-found]
+
+    text = source.read_text(encoding="utf-8")
+    module = ".".join(source.with_suffix("").parts[source.parts.index("geotoolz") :])
+    tree, mutations, *_ = create_mutations(str(source), text)
+    for mutation in mutations:
+        other = tree.deep_replace(mutation.original_node, mutation.mutated_node).code
+        lines = list(difflib.unified_diff(text.splitlines(), other.splitlines(), lineterm="", n=0))[2:]
+        if not lines:
+            continue
+        start = int(lines[0].split()[1].lstrip("-").split(",")[0])
+        minus, plus = (" ".join(x[1:].strip() for x in lines[1:] if x[0] == sign) for sign in "-+")
+        facts = {"file": str(source), "module": module, "line": start, "source": other}
+        yield {**facts, "minus": minus, "plus": plus}
 
 
 # ---- as a plugin of pytest: durations first, then mutants --------------------------------------------------
@@ -177,7 +180,9 @@ def statement_at(tree: ast.Module, line: int) -> ast.stmt | None:
 
 def tests_at(statement: ast.stmt | None, m: dict[str, Any], ran: dict[int, set[str]]) -> set[str]:
     """Return the tests that ran a statement; of what is no part of a function, those that ran the file."""
-    if statement is None or statement.col_offset == 0:
+    tree = ast.parse(Path(m["file"]).read_text(encoding="utf-8"))
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    if statement is None or not any(n.lineno <= m["line"] <= (n.end_lineno or 0) for n in functions):
         return set().union(*ran.values())
     last = statement.end_lineno or statement.lineno
     body = getattr(statement, "body", None)
@@ -193,7 +198,11 @@ def verdict(session: Any, m: dict[str, Any], chosen: list[Any], seconds: float) 
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        os._exit(run_mutated(session, m, chosen))
+        code = 1  # whatever goes wrong: it is noticed
+        try:
+            code = run_mutated(session, m, chosen)
+        finally:  # and nothing of the parent is left or cleaned up here
+            os._exit(code)
     until = time.monotonic() + 4 * seconds + 30
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)

@@ -73,13 +73,12 @@ def _build(
 
 def _base(program: Program, state: State, tiles: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Return a tile with the coordinates of the output: an input, or its like on the new grid."""
+    out = state.spec
     for name, spec in program.inputs_spec.items():
         # a window of a scene has the scene's grid, too: what differs is where it begins, and its size
-        if state.spec.grid is spec.grid and (state.spec.offset, state.spec.shape) == (
-            spec.offset,
-            spec.shape,
-        ):
-            return tiles[name] if state.spec.lead is spec.lead else _relabelled(tiles[name], state)
+        same_place = out.offset == spec.offset and out.shape == spec.shape
+        if out.grid is spec.grid and same_place:
+            return tiles[name] if out.lead is spec.lead else _relabelled(tiles[name], state)
     home = tiles[state.home if state.home in tiles else next(iter(tiles))]
     box = state.spec.window_geobox
     if box is None:
