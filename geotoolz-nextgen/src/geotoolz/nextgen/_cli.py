@@ -39,6 +39,8 @@ def check_ray(
     """Start or join Ray as a run would, send one task, and report nodes, CPUs and versions.
 
     Exit code 2 if Ray cannot be started or joined, or does not answer.
+
+    Example: geotoolz nextgen check-ray --address auto
     """
     from geotoolz._cli._console import facts, say_json, told
 

@@ -27,6 +27,8 @@ def up(
 
     Every node is a Ray of its own with CPUs of its own, though all share this machine's. Only this user
     gets in.
+
+    Example: geotoolz cluster up --nodes 2 --cpus 1
     """
     from ._cluster import LocalCluster
 
@@ -35,7 +37,10 @@ def up(
 
 @app.command("status")
 def status(as_json: JsonOption = False) -> None:
-    """Tell whether a cluster is up, at which address, and how many of its nodes run."""
+    """Tell whether a cluster is up, at which address, and how many of its nodes run.
+
+    Example: geotoolz cluster status
+    """
     from ._cluster_state import read_state
 
     state = read_state()
@@ -47,7 +52,10 @@ def status(as_json: JsonOption = False) -> None:
 
 @app.command("down")
 def down(as_json: JsonOption = False) -> None:
-    """End all nodes."""
+    """End all nodes.
+
+    Example: geotoolz cluster down
+    """
     from geotoolz._cli._console import say, say_json
 
     from ._cluster import end_node

@@ -40,7 +40,10 @@ def write_units(
         float | None, typer.Option("--timeout", metavar="SECONDS", help="For one tile.")
     ] = None,
 ) -> None:
-    """Plan a job, and write what is to be done as JSON lines, one unit of work each."""
+    """Plan a job, and write what is to be done as JSON lines, one unit of work each.
+
+    Example: geotoolz nextgen units job.yaml --shards 8 > units.jsonl
+    """
     from geotoolz._cli._console import say
     from geotoolz.nextgen import units
 
@@ -60,6 +63,8 @@ def run_one(
     """Do one unit of work; JSON in, JSON out.
 
     Exit code 0: done, or nothing had to be done; 3: a tile failed, and the JSON says why.
+
+    Example: geotoolz nextgen run-unit units.jsonl --line 3
     """
     from geotoolz._cli._console import say_json
     from geotoolz.batch import ExitCode

@@ -38,7 +38,10 @@ def end_to_end(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a chain from scenes to objects and scores; run it again, and it does what is new or has changed."""
+    """Run a chain from scenes to objects and scores; run it again, and it does what is new or has changed.
+
+    Example: geotoolz nextgen end-to-end season.yaml --plan
+    """
     from geotoolz._cli._console import say, say_json
     from geotoolz.presets import EndToEnd
 

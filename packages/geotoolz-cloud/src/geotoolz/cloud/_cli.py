@@ -79,6 +79,8 @@ def mask(
     """Set the bands of a scene to no-data under clouds, and write them as COGs on one grid.
 
     Prints the files. For folders and catalogs, and for scenes larger than memory: `geotoolz run mask`.
+
+    Example: geotoolz cloud mask scene/ masked.tif --bands red,nir --buffer 60
     """
     from geotoolz.cloud import MaskClouds
 
@@ -121,6 +123,8 @@ def fraction(
     """Print the share of cloudy pixels of a scene, of a folder of scenes, or of a catalog.
 
     Only quality layers are read. Exit code 3 if some scenes could not be.
+
+    Example: geotoolz cloud fraction scenes/ --flags cloud,cirrus
     """
     from geotoolz._cli._console import say_json, table
     from geotoolz._cli._options import parse_aoi

@@ -37,6 +37,8 @@ def burn_severity(
 
     Clouds and shadows of both are masked, and AFTER is read on the grid of BEFORE. Prints the two files, dnbr
     and severity. The pipeline is that of `geotoolz pipeline show burn-severity`.
+
+    Example: geotoolz temporal burn-severity before/ after/ burned/ --min-area 10000
     """
     from geotoolz._cli._console import say
     from geotoolz._cli._options import parse_aoi
@@ -87,6 +89,8 @@ def monthly(
     Writes a COG per month and band, with the number of observations and the cloud-free share, a STAC item
     per month and their collection, and prints the files. Without --aoi the area is that of all scenes,
     without --res the pixels are those of the finest band.
+
+    Example: geotoolz temporal monthly-composite scenes/ months/ --bands red,nir --reducer median
     """
     from geotoolz._cli._apply import split_names
     from geotoolz._cli._console import say

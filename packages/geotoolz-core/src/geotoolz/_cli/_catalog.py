@@ -39,7 +39,10 @@ def build(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build a catalog of the scenes below a folder, of STAC items, or of a static STAC catalog."""
+    """Build a catalog of the scenes below a folder, of STAC items, or of a static STAC catalog.
+
+    Example: geotoolz catalog build scenes/ -o scenes.parquet
+    """
     from geotoolz._cli._console import say, told
     from geotoolz._cli._report_text import shown_path
     from geotoolz._cli._scenes import counted
@@ -58,7 +61,10 @@ def build(
 
 @app.command()
 def show(catalog: CatalogArg, as_json: JsonOption = False) -> None:
-    """Tell what a catalog holds."""
+    """Tell what a catalog holds.
+
+    Example: geotoolz catalog show scenes.parquet
+    """
     from geotoolz._cli._scenes import need_catalog
 
     print_summary(need_catalog(catalog), as_json)
@@ -72,7 +78,11 @@ def query(
     ] = None,
     aoi: Annotated[
         str | None,
-        typer.Option("--aoi", metavar="FILE", help="Scenes that touch the outline of a vector file."),
+        typer.Option(
+            "--aoi",
+            metavar="AREA",
+            help="Scenes that touch WEST,SOUTH,EAST,NORTH (degrees), a vector file, GeoJSON, a tile.",
+        ),
     ] = None,
     time: Annotated[
         str | None, typer.Option("--time", help="2023-08, 2023-08-20, or 2023-08-01/2023-08-31.")
@@ -87,7 +97,10 @@ def query(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the scenes of a place and time; with --out they become a catalog of their own."""
+    """List the scenes of a place and time; with --out they become a catalog of their own.
+
+    Example: geotoolz catalog query scenes.parquet --aoi 33TWL --time 2023-06/2023-08
+    """
     from geotoolz._cli._console import say, say_json, table, told
     from geotoolz._cli._options import parse_aoi, parse_box
     from geotoolz._cli._report_text import shown_path

@@ -32,6 +32,8 @@ def check(
     """Check a pipeline against scenes before a pixel is read; with OUT, or a job, the room for outputs too.
 
     Exit code 2 if there is an error, 0 otherwise.
+
+    Example: geotoolz check pipeline.yaml scenes/ out/
     """
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._findings import print_findings

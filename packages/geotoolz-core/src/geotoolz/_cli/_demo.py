@@ -45,6 +45,8 @@ def demo(
     """See the whole thing work: twelve simulated scenes, a catalog, a pipeline, a report.
 
     Works in ./geotoolz-demo. One scene is broken on purpose. A second call finds nothing to do.
+
+    Example: geotoolz demo --engine process --serve
     """
     from geotoolz._cli._console import say
     from geotoolz._cli._demo_scenes import DemoFolder, delete, make_scenes

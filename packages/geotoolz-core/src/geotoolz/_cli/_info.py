@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def info(
     source: SourceArg, aoi: AoiOption = None, sign: SignOption = None, as_json: JsonOption = False
 ) -> None:
-    """Describe a scene, a folder of scenes or a catalog, without reading pixels."""
+    """Describe a scene, a folder of scenes or a catalog, without reading pixels.
+
+    Example: geotoolz info scenes/S2B_33TWL_20230820
+    """
     from geotoolz._cli._catalog import print_summary
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._options import parse_aoi

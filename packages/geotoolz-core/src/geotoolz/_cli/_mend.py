@@ -20,7 +20,10 @@ def verify(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every output with the checksum that it was written with; exit code 3 where one differs."""
+    """Compare every output with the checksum that it was written with; exit code 3 where one differs.
+
+    Example: geotoolz verify out/ --heal
+    """
     from geotoolz._cli._console import say, say_json, table
     from geotoolz._cli._scenes import counted
     from geotoolz.batch import ExitCode, rebuild_journal, verify
@@ -53,7 +56,10 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it they are listed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List, or delete, what was written for scenes that the source does not have any more."""
+    """List, or delete, what was written for scenes that the source does not have any more.
+
+    Example: geotoolz gc pipeline.yaml scenes/ out/ --yes
+    """
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._jobs import make_job
     from geotoolz.batch import TileState, remove_orphans
@@ -94,6 +100,8 @@ def replay(
 
     Exit code 3 where the bytes differ from what stands in the output folder. What the comparison says of a
     file: same, other, damaged (the folder's is not what was written), missing, not written yet.
+
+    Example: geotoolz replay pipeline.yaml scenes/ out/ S2B_33TWL_20230820
     """
     from geotoolz._cli._console import facts, say_json
     from geotoolz._cli._jobs import make_job

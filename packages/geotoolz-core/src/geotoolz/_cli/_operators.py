@@ -19,7 +19,10 @@ def operators(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the operators of the installed packages, or explain one."""
+    """List the operators of the installed packages, or explain one.
+
+    Example: geotoolz operators NDVI
+    """
     from geotoolz._cli._console import say, say_json, table
     from geotoolz.core import json_schema, registered_operators
 

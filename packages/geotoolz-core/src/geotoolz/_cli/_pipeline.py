@@ -14,7 +14,10 @@ app = group_app("Pipelines as files: list, show, schema, hash.")
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the presets, and what each does."""
+    """List the presets, and what each does.
+
+    Example: geotoolz pipeline list
+    """
     from geotoolz._cli._console import say_json, table
     from geotoolz.core._presets import preset_about, preset_names
 
@@ -36,7 +39,10 @@ def show(
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a pipeline and print its YAML with every value filled in."""
+    """Draw a pipeline and print its YAML with every value filled in.
+
+    Example: geotoolz pipeline show ndvi
+    """
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._options import load_pipeline, pipeline_text
     from geotoolz.core._presets import places_in, preset_about
@@ -69,7 +75,10 @@ def schema(
     ] = None,
     job: Annotated[bool, typer.Option("--job", help="Of job.yaml instead.")] = False,
 ) -> None:
-    """Print the JSON Schema of pipeline files, for editors that complete and check YAML."""
+    """Print the JSON Schema of pipeline files, for editors that complete and check YAML.
+
+    Example: geotoolz pipeline schema > pipeline.schema.json
+    """
     from geotoolz._cli._console import say_json
     from geotoolz.core import json_schema
 
@@ -88,7 +97,10 @@ def schema(
 
 @app.command("hash")
 def hash_(pipeline: PipelineArg, set_: SetOption = None) -> None:
-    """Print the hash of a pipeline: equal for pipelines that give equal pixels, wherever they write."""
+    """Print the hash of a pipeline: equal for pipelines that give equal pixels, wherever they write.
+
+    Example: geotoolz pipeline hash pipeline.yaml
+    """
     from geotoolz._cli._console import say
     from geotoolz._cli._options import load_pipeline
 

@@ -61,7 +61,10 @@ def plan(
     summary: Annotated[bool, typer.Option("--summary", help="Only the sums, not every scene.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what a run would do, scene by scene, and why; OUT is not written to."""
+    """Tell what a run would do, scene by scene, and why; OUT is not written to.
+
+    Example: geotoolz plan pipeline.yaml scenes/ out/ --summary
+    """
     from geotoolz._cli._console import say_json
     from geotoolz._cli._jobs import make_job
 

@@ -19,7 +19,10 @@ def stac(
     license: Annotated[str, typer.Option("--license", metavar="SPDX", help="Such as CC-BY-4.0.")] = "other",
     as_json: JsonOption = False,
 ) -> None:
-    """Write the STAC collection of a run's items: collection.json beside items/."""
+    """Write the STAC collection of a run's items: collection.json beside items/.
+
+    Example: geotoolz catalog stac out/ --title 'NDVI of 2023'
+    """
     from geotoolz._cli._console import say, say_json, told
     from geotoolz._cli._report_text import shown_path
     from geotoolz._cli._scenes import counted
@@ -47,7 +50,10 @@ def mosaic(
     ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Lay the rasters of a catalog side by side as one; nothing is resampled."""
+    """Lay the rasters of a catalog side by side as one; nothing is resampled.
+
+    Example: geotoolz catalog mosaic out/ ndvi.vrt --bands ndvi
+    """
     from geotoolz._cli._console import say, say_json
     from geotoolz._cli._report_text import shown_path
     from geotoolz._cli._scenes import counted, need_catalog

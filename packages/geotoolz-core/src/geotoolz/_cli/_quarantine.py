@@ -13,7 +13,10 @@ app = typer.Typer(no_args_is_help=True, help="Scenes that failed for good and ar
 
 @app.command("list")
 def list_(out: OutArg, as_json: JsonOption = False) -> None:
-    """List the scenes in quarantine, and why they are there."""
+    """List the scenes in quarantine, and why they are there.
+
+    Example: geotoolz quarantine list out/
+    """
     from geotoolz._cli._console import say, say_json, table
     from geotoolz._cli._report_text import clipped
     from geotoolz.batch import quarantine
@@ -53,7 +56,10 @@ def release_(
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let scenes out of quarantine: the next run tries them again."""
+    """Let scenes out of quarantine: the next run tries them again.
+
+    Example: geotoolz quarantine release out/ S2B_33TWL_20230820
+    """
     from geotoolz._cli._console import say, say_json
     from geotoolz.batch import release
     from geotoolz.core._errors import ParameterError

@@ -109,6 +109,8 @@ def run(
     """Run a pipeline over scenes; run it again, and it does only what is new or has changed.
 
     Progress goes to stderr: a bar on a terminal, JSON lines otherwise.
+
+    Example: geotoolz run ndvi scenes/ out/ --res 20 --engine process
     """
     from geotoolz._cli._console import say_json
     from geotoolz._cli._engine_options import engine_overrides

@@ -48,7 +48,10 @@ def search(
     sign: SignOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a STAC API for scenes and save them as a catalog."""
+    """Ask a STAC API for scenes and save them as a catalog.
+
+    Example: geotoolz catalog search URL -c sentinel-2-l2a --aoi 33TWL --time 2023-08 -o found.parquet
+    """
     from geotoolz._cli._catalog import print_summary
     from geotoolz._cli._console import say, told
     from geotoolz._cli._options import parse_aoi
@@ -98,7 +101,10 @@ def acquire(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a catalog's remote files, or the part over an area, into a folder; what is there stays."""
+    """Bring a catalog's remote files, or the part over an area, into a folder; what is there stays.
+
+    Example: geotoolz catalog acquire found.parquet scenes/ --aoi 14.9,45.9,15.1,46.1 --bands red,nir,scl
+    """
     from geotoolz._cli._console import say, say_json, told
     from geotoolz._cli._options import parse_aoi
     from geotoolz._cli._report_text import shown_path

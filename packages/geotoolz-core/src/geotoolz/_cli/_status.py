@@ -19,7 +19,10 @@ def status(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell how far the runs of an output folder are, from its journal; also while one is under way."""
+    """Tell how far the runs of an output folder are, from its journal; also while one is under way.
+
+    Example: geotoolz status out/
+    """
     from geotoolz._cli._console import facts, say, say_json
     from geotoolz._cli._quarantine import list_
 
@@ -132,7 +135,10 @@ def _moment(seconds: float) -> str:
 
 
 def report(out: OutArg, as_json: JsonOption = False) -> None:
-    """Print the report of the last run of an output folder, and where its page with pictures is."""
+    """Print the report of the last run of an output folder, and where its page with pictures is.
+
+    Example: geotoolz report out/
+    """
     from geotoolz._cli._console import say_json, table
     from geotoolz._cli._report_text import print_report
     from geotoolz.batch import BatchReport

@@ -50,6 +50,8 @@ def stream(
     """Run a pipeline on one scene of any size, window by window, in bounded memory.
 
     The memory is told before it starts. The file has the bytes that the whole scene would give.
+
+    Example: geotoolz stream pipeline.yaml scene/ --out out/ --max-memory 500MB
     """
     from geotoolz._cli._console import say, told
     from geotoolz._cli._options import load_pipeline, parse_aoi

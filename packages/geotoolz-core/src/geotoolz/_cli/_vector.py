@@ -59,7 +59,10 @@ def zonal(
     set_: SetOption = None,
     res: ResOption = None,
 ) -> None:
-    """Write statistics of zones: a row per zone and scene, partial pixels by their share."""
+    """Write statistics of zones: a row per zone and scene, partial pixels by their share.
+
+    Example: geotoolz vector zonal scene/ fields.gpkg means.parquet --stats mean,count --pipeline ndvi
+    """
     from geotoolz.vector import zonal_statistics
 
     table = zonal_statistics(
@@ -88,7 +91,10 @@ def points(
     set_: SetOption = None,
     res: ResOption = None,
 ) -> None:
-    """Write the values at points: a row per point and scene; only windows around the points are read."""
+    """Write the values at points: a row per point and scene; only windows around the points are read.
+
+    Example: geotoolz vector points scene/ stations.gpkg values.parquet --bands red,nir
+    """
     from geotoolz.vector import point_series
 
     table = point_series(
@@ -114,7 +120,10 @@ def sample(
     set_: SetOption = None,
     res: ResOption = None,
 ) -> None:
-    """Write training samples: a row per pixel, with its class and its polygon as group."""
+    """Write training samples: a row per pixel, with its class and its polygon as group.
+
+    Example: geotoolz vector sample scenes/ fields.gpkg crop table.parquet --bands red,nir
+    """
     from geotoolz.vector import sample_training
 
     table = sample_training(
@@ -138,7 +147,10 @@ def rasterize(
     name: Annotated[str, typer.Option("--name", help="Name of the variable.")] = "label",
     all_touched: TouchedOption = False,
 ) -> None:
-    """Burn features into a raster on the grid of a scene."""
+    """Burn features into a raster on the grid of a scene.
+
+    Example: geotoolz vector rasterize fields.gpkg scene/ fields.tif --column crop
+    """
     from geotoolz._cli._console import say
     from geotoolz.core import ParameterError
     from geotoolz.io import write_tile
@@ -170,7 +182,10 @@ def vectorize(
         typer.Option("--statistic", metavar="NAME=STAT", help="ndvi=mean; may be repeated."),
     ] = None,
 ) -> None:
-    """Write the connected areas of a class raster as polygons with their areas."""
+    """Write the connected areas of a class raster as polygons with their areas.
+
+    Example: geotoolz vector vectorize crops.tif crops.gpkg --min-area 1000
+    """
     from geotoolz.core import ParameterError
     from geotoolz.vector import vectorize as traced
 

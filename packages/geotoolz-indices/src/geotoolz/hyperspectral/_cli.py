@@ -58,6 +58,8 @@ def match(
     """Compare every pixel with a target spectrum and write the scores as a COG; prints the file.
 
     The background is that of the scene, or of the part of it that is read.
+
+    Example: geotoolz hyperspectral match cube.tif plume.tif --target ch4.csv --wavelengths bands.txt
     """
     from geotoolz.core import ParameterError, Sequential
     from geotoolz.hyperspectral._library import read_numbers, read_spectrum

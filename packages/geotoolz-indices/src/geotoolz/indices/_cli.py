@@ -49,6 +49,8 @@ def compute(
     """Compute indices of a scene and write a COG each; prints the files.
 
     Clouds are not masked: `geotoolz run ndvi` does that, for one scene or thousands.
+
+    Example: geotoolz indices compute evi scene/ evi.tif
     """
     from geotoolz.core import MissingVariableError
 
@@ -143,7 +145,10 @@ def list_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the indices of the catalogue."""
+    """List the indices of the catalogue.
+
+    Example: geotoolz indices list water --platform sentinel-2a
+    """
     from collections import Counter
 
     from geotoolz._cli._console import say_json, table
@@ -195,7 +200,10 @@ def show(
     index: Annotated[str, typer.Argument(metavar="INDEX", help="Name in the catalogue.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show formula, bands, constants and source of an index."""
+    """Show formula, bands, constants and source of an index.
+
+    Example: geotoolz indices show EVI
+    """
     from geotoolz._cli._console import facts, say_json
     from geotoolz.indices._catalogue import find_entry
 

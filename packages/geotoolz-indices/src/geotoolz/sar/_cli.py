@@ -36,7 +36,10 @@ def filter_(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Filter the speckle of linear backscatter and write the bands as COGs; prints the files."""
+    """Filter the speckle of linear backscatter and write the bands as COGs; prints the files.
+
+    Example: geotoolz sar filter scene/ calm.tif --method lee --window 7
+    """
     op = _filter(method, window, looks, damping, split_names(bands))
     apply_operator(op, scene, out, aoi=aoi, res=res)
 
@@ -72,7 +75,10 @@ def db(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Turn linear backscatter into decibels and write the bands as COGs; prints the files."""
+    """Turn linear backscatter into decibels and write the bands as COGs; prints the files.
+
+    Example: geotoolz sar db scene/ db.tif --bands vv,vh
+    """
     from geotoolz.sar import DBToLinear, LinearToDB
 
     op = (DBToLinear if inverse else LinearToDB)(bands=split_names(bands))

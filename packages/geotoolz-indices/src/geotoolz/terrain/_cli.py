@@ -47,7 +47,10 @@ def slope(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Compute the steepness of the ground and write it as a COG; prints the file."""
+    """Compute the steepness of the ground and write it as a COG; prints the file.
+
+    Example: geotoolz terrain slope dem.tif slope.tif --percent
+    """
     from geotoolz.terrain import Slope
 
     units: Literal["degrees", "percent"] = "percent" if percent else "degrees"
@@ -65,7 +68,10 @@ def aspect(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Compute the direction that the ground falls towards and write it as a COG; prints the file."""
+    """Compute the direction that the ground falls towards and write it as a COG; prints the file.
+
+    Example: geotoolz terrain aspect dem.tif aspect.tif
+    """
     from geotoolz.terrain import Aspect
 
     apply_operator(Aspect(_dem(scene, dem, aoi, res), z_factor, edges), scene, out, aoi=aoi, res=res)
@@ -83,7 +89,10 @@ def hillshade(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Compute the light on the ground, 0 to 1, and write it as a COG; prints the file."""
+    """Compute the light on the ground, 0 to 1, and write it as a COG; prints the file.
+
+    Example: geotoolz terrain hillshade dem.tif shade.tif --azimuth 315 --altitude 45
+    """
     from geotoolz.terrain import Hillshade
 
     light: dict[str, Any] = {"azimuth": azimuth, "altitude": altitude}

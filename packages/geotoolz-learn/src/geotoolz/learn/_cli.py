@@ -106,7 +106,10 @@ def fit(
     ] = 256,
     seed: SeedOption = 0,
 ) -> None:
-    """Fit a model on samples, and write it; print what it is and how it scored."""
+    """Fit a model on samples, and write it; print what it is and how it scored.
+
+    Example: geotoolz learn fit scenes/ samples.gpkg forest.gtz --label crop
+    """
     from geotoolz._cli._console import say
     from geotoolz._cli._options import load_pipeline
     from geotoolz.core import ParameterError
@@ -149,7 +152,10 @@ def predict(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Predict a scene, with the pipeline that the model was fitted with; print the files."""
+    """Predict a scene, with the pipeline that the model was fitted with; print the files.
+
+    Example: geotoolz learn predict forest.gtz scene/ crops.tif
+    """
     from geotoolz._cli._apply import apply_operator
     from geotoolz.core import Sequential
     from geotoolz.learn import read_info
@@ -178,7 +184,10 @@ def evaluate(
     trusted: TrustedOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare predictions with samples that the model has not seen; print the accuracy."""
+    """Compare predictions with samples that the model has not seen; print the accuracy.
+
+    Example: geotoolz learn evaluate forest.gtz scenes/ samples.gpkg --label crop
+    """
     import numpy as np
 
     from geotoolz._cli._console import say
@@ -214,7 +223,10 @@ def evaluate(
 
 @app.command()
 def report(model: ModelArg, as_json: JsonOption = False) -> None:
-    """Print what a model is: features, classes, where and when it was fitted, how it scored."""
+    """Print what a model is: features, classes, where and when it was fitted, how it scored.
+
+    Example: geotoolz learn report forest.gtz
+    """
     from dataclasses import asdict
 
     from geotoolz._cli._console import facts, say_json

@@ -58,6 +58,8 @@ def applicability(
     """Map how unlike a scene is to what a model was trained on, and where the model may be believed.
 
     Writes the dissimilarity index and the area of applicability (Meyer & Pebesma 2021).
+
+    Example: geotoolz learn applicability forest.gtz scenes/ samples.gpkg scene/ where.tif --label crop
     """
     from geotoolz._cli._apply import apply_operator
     from geotoolz._cli._console import told
@@ -104,6 +106,8 @@ def draw(
     """Draw places of a map at random within each class, to look up what is truly there; for `area`.
 
     The column `truth` is empty: fill it without looking at `mapped`.
+
+    Example: geotoolz learn draw crops.tif checked.gpkg --per-class 50
     """
     from geotoolz._cli._console import say
     from geotoolz.core import ParameterError, WriteError
@@ -142,6 +146,8 @@ def area(
     """Estimate the areas of a map's classes from a random sample of it, with confidence intervals.
 
     The sample must have been drawn at random within each class of the map (Olofsson et al. 2014).
+
+    Example: geotoolz learn area crops.tif checked.gpkg --unit ha
     """
     from geotoolz._cli._console import say, say_json
     from geotoolz.learn import area_estimates, mapped_areas

@@ -18,7 +18,10 @@ def train(
     out: OutArg,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew in a folder that holds a run.")] = False,
 ) -> None:
-    """Train a segmentation or super-resolution network on chips; print its scores where it has never been."""
+    """Train a segmentation or super-resolution network on chips; print its scores where it has never been.
+
+    Example: geotoolz learn train training.yaml run/
+    """
     from geotoolz._cli._console import say, told
     from geotoolz.learn import TrainConfig
     from geotoolz.learn._torch_import import require

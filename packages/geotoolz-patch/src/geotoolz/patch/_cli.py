@@ -97,6 +97,8 @@ def split(
     """Write the chips of a scene as GeoTIFFs, with an index; print how many there are.
 
     What a program makes of them under the same names can be stitched again.
+
+    Example: geotoolz patch split scene/ chips/ --size 256 --stride 192 --bands red,nir
     """
     from geotoolz._cli._console import say, told
     from geotoolz.patch import write_chips
@@ -127,7 +129,10 @@ def stitch(
     ] = 0,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Threads that read.")] = 1,
 ) -> None:
-    """Put chips together again, in bounded memory; print the files."""
+    """Put chips together again, in bounded memory; print the files.
+
+    Example: geotoolz patch stitch chips/ whole.tif --window hann
+    """
     from geotoolz._cli._console import say
     from geotoolz.patch import stitch_chips
 
@@ -154,7 +159,10 @@ def preview(
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
-    """Draw the outlines of the chips on the scene; print how many there are, and the file."""
+    """Draw the outlines of the chips on the scene; print how many there are, and the file.
+
+    Example: geotoolz patch preview scene/ chips.png --size 256 --stride 192
+    """
     from geotoolz._cli._console import say
     from geotoolz.core import WriteError
     from geotoolz.patch import draw_chips

@@ -49,6 +49,8 @@ def compare(
     """Compare two rasters or scenes band by band.
 
     Exit code 0: compared; 2: something is missing or does not fit, such as two different grids.
+
+    Example: geotoolz metrics compare ours.tif theirs.tif --bands ndvi
     """
     from geotoolz._cli._console import say_json
 

@@ -99,6 +99,8 @@ def check(
 
     SOURCE is a scene, a folder of scenes, or a catalog. Every check is made, whatever the others find.
     Exit code 0: all passed; 2: the command is wrong; 4: a check failed, or a scene could not be read.
+
+    Example: geotoolz qc check out/ --min-valid 0.5 --range ndvi:-1:1 --report qc.html
     """
     from geotoolz._cli._options import load_pipeline
     from geotoolz.qc import QCReport

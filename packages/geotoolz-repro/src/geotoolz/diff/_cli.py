@@ -36,6 +36,8 @@ def diff_command(
     """Say what differs between two pipelines, without running them.
 
     Exit code 0: compared; 2: one of them is no pipeline; 4: they differ (with --check).
+
+    Example: geotoolz repro diff before.yaml after.yaml
     """
     from geotoolz._cli._console import say
     from geotoolz.diff import config_diff
@@ -104,6 +106,8 @@ def ab_command(
 
     Exit code 0: compared, and the tolerances are kept; 2: the command is wrong; 3: some tiles failed (without
     tolerances); 4: the tolerances are not kept; 130: interrupted.
+
+    Example: geotoolz repro ab before.yaml after.yaml scenes/ --metric rmse --html ab.html
     """
     from geotoolz._cli._apply import split_names
     from geotoolz._cli._console import say

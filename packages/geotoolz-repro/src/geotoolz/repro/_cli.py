@@ -61,6 +61,8 @@ def freeze(
     """Freeze a pipeline, its inputs, its environment and what it makes into one file.
 
     Prints the artefact's id, which a paper quotes: everything in the file hangs on it.
+
+    Example: geotoolz repro freeze pipeline.yaml scene/ -o result.gtar
     """
     from geotoolz._cli._options import load_pipeline, parse_aoi
     from geotoolz.repro import Source, Tolerance
@@ -98,6 +100,8 @@ def verify(
 
     A relative input is looked up beside the artefact, then here. Exit code 4 if anything differs; what
     merely is another environment is a note.
+
+    Example: geotoolz repro verify result.gtar
     """
     from geotoolz.repro import load
     from geotoolz.repro import verify as verify_it
@@ -125,6 +129,8 @@ def rerun(
 
     Exit code 4 if it differs by more than the tolerance, which is the artefact's own unless one
     is given: then what is not given is 0.
+
+    Example: geotoolz repro rerun result.gtar again/ --input scene/
     """
     from geotoolz.repro import Tolerance, load
 
@@ -152,6 +158,8 @@ def show(
     """Print what an artefact holds.
 
     Exit code 4 where the archive holds what no artefact does: links, paths that lead elsewhere.
+
+    Example: geotoolz repro show result.gtar --config
     """
     from geotoolz._cli._console import facts, say, say_json, table
     from geotoolz.repro import Weight, load
@@ -228,6 +236,8 @@ def trace(
     """Tell how a file came to be: pipeline, versions, inputs; and freeze that.
 
     The artefact expects the pixels of this very file.
+
+    Example: geotoolz repro trace out/ndvi.tif
     """
     from geotoolz._cli._console import facts, say, say_json, table
     from geotoolz.core._yaml import dump_yaml

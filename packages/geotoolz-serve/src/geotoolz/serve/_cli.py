@@ -49,6 +49,8 @@ def run(
     """Serve what CONFIG names, until the process is told to stop.
 
     Settings can be overridden in the environment: GEOTOOLZ_SERVE_TITLE, GEOTOOLZ_SERVE_SANDBOX__CPU_S, …
+
+    Example: geotoolz serve run serve.yaml --port 8000
     """
     from geotoolz.serve import create_app
 
