@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 
 class Server:
@@ -54,7 +55,9 @@ class Server:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        # GDAL keeps what it has read by its address, and a port comes back: no two servers' files share a name
+        self.root = f"/{uuid4().hex[:8]}"
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{self.root}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -87,8 +90,8 @@ class Server:
             self.refused.append(request.path)
             self._send(request, 403, b"", {}, body)
             return
-        file = self.folder / parts.path.lstrip("/")
-        if not file.is_file():
+        file = self.folder / parts.path.removeprefix(self.root).lstrip("/")
+        if not (parts.path.startswith(f"{self.root}/") and file.is_file()):
             self._send(request, 404, b"", {}, body)
             return
         self.served.append(request.path)
