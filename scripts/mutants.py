@@ -123,6 +123,13 @@ def pytest_runtest_logreport(report: Any) -> None:
             file.write(json.dumps([report.nodeid, report.duration]) + "\n")
 
 
+def pytest_collection_finish(session: Any) -> None:
+    """Leave the repository: a mutant may write files under names that nobody thought of."""
+    nowhere = Path(os.environ["MUTANTS"], "nowhere")
+    nowhere.mkdir(exist_ok=True)
+    os.chdir(nowhere)
+
+
 def pytest_runtestloop(session: Any) -> bool | None:
     """Run every mutant instead of the tests."""
     if "MUTANTS_RUN" not in os.environ:

@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from geotoolz.batch import CatalogPipeline
 from geotoolz.catalog import GeoCatalog
-from geotoolz.core import Sequential
+from geotoolz.core import Sequential, TileSpec
 from geotoolz.io import Asset, BandDef, Declared, Product, Reader, SceneInfo, WriteCOG, open_tile
 from geotoolz.io._readers import _registry
 from geotoolz.radiometry import SelectBands
@@ -129,3 +129,15 @@ def test_a_job_reads_what_open_tile_reads(folder: Path, tmp_path: Path) -> None:
     assert made == pytest.approx(
         {"FIELD7_20230618T1012_ortho": 0.4, "FIELD7_20230619T1013_ortho": 0.41, "FLIGHT_20230620T1100": 0.3}
     )
+
+
+def test_bands_go_by_the_sensors_own_names_too(tmp_path: Path) -> None:
+    path = tmp_path / "FIELD7_20230618T1012_ortho.tif"
+    write(path, 1000, 4000)
+    tile = open_tile(path, bands=["B2", "red"])
+    assert list(tile) == ["nir", "red"]
+    spec = TileSpec.of(tile)
+    assert (spec.find("B1"), spec.find("B2"), spec.lookup("B3")) == ("red", "nir", None)
+    twice = TileSpec.of(tile.assign(copy=tile.nir))
+    assert twice.lookup("B2") is None  # two could be meant
+    assert twice.find("nir") == "nir"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from geotoolz.core import (
     ALL,
     POINT,
     WHOLE,
+    Call,
     ExecutorError,
     Footprint,
     Map,
@@ -30,6 +32,7 @@ from geotoolz.core import (
     tile_from_arrays,
 )
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
+from geotoolz.grid import Crop
 from geotoolz.radiometry import Extremes, Moments
 
 SIDES = st.tuples(st.integers(-6, 12), st.integers(-6, 12))
@@ -234,6 +237,33 @@ def test_a_loop_over_arrays_of_two_shapes(window: Any) -> None:
     tile = tile.assign(ndvi=(("time", "y", "x"), stack)).assign_coords(time=times)
     found = run(_Weighted(), tile, window=window)
     np.testing.assert_array_equal(found["weighted"].values, stack * plane)  # type: ignore[call-overload]
+
+
+class _Cropped(Map):
+    """A part of the tile beside a plane that is made of nothing but its place."""
+
+    def plan(self, tile: TileSpec) -> Plan:
+        crop = Crop((500_050.0, 4_999_880.0, 500_200.0, 4_999_970.0), "EPSG:32633").plan(tile)
+        calls = (*crop.calls, Call((), ("row",), _rows_of))
+        return replace(crop, writes={**crop.writes, "row": VarSpec(("y", "x"), np.dtype("i4"))}, calls=calls)
+
+
+def _rows_of(*, extent: Extent, source: Extent) -> Any:
+    assert source.shape == extent.shape  # a crop reads what it writes
+    return np.broadcast_to(np.arange(extent.y0, extent.y1, dtype="i4")[:, None], extent.shape)
+
+
+@pytest.mark.parametrize("window", [None, (5, 7), (1, 15)])
+def test_a_call_on_another_grid_that_reads_nothing(window: Any) -> None:
+    box = GeoBox((24, 30), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    red = np.arange(720, dtype="f4").reshape(24, 30)
+    found = run(_Cropped(), tile_from_arrays({"red": red}, box), window=window)
+    np.testing.assert_array_equal(found["red"].values, red[3:12, 5:20])  # type: ignore[call-overload]
+    first = found["row"].values[0, 0]  # type: ignore[call-overload]
+    np.testing.assert_array_equal(
+        found["row"].values - first,  # type: ignore[call-overload]
+        np.tile(np.arange(9)[:, None], 15),
+    )
 
 
 def test_footprints() -> None:

@@ -55,7 +55,7 @@ class Server:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        # GDAL keeps what it has read by its address, and a port comes back: no two servers' files share a name
+        # GDAL keeps what it has read by its address, and ports come back: no two servers share one
         self.root = f"/{uuid4().hex[:8]}"
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{self.root}"
         self._thread = threading.Thread(

@@ -176,7 +176,7 @@ def test_planetary_computer_landsat():
     assert info.select(["cdist"])[0].name == "cdist"
     assert info.product.instrument == "oli"
     assert radiometry(info, "red").quantity == "surface_reflectance"
-    assert radiometry(info, "lwir11").quantity == "brightness_temperature"
+    assert radiometry(info, "lwir11").quantity == "surface_temperature"
 
 
 def test_sentinel1_rtc():

@@ -145,6 +145,22 @@ def test_gamma_after_a_stretch_is_marked_and_refused_by_an_index() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "notes"),
+    [
+        (
+            "reflectanse",
+            ("'red' says quantity='reflectanse' (did you mean 'reflectance'?): it is not known",),
+        ),
+        ("soil_moisture", ()),
+        ("surface_temperature", ()),
+    ],
+)
+def test_a_misspelt_quantity_gets_a_note(one: One, said: str, notes: tuple[str, ...]) -> None:
+    ds = one(np.ones((1, 1), "f4"), None, {"quantity": said})
+    assert require_physical(TileSpec.of(ds), ("red",), "NDVI") == notes
+
+
+@pytest.mark.parametrize(
     ("attrs", "text"),
     [
         ({"quantity": "dn", "units": "1"}, "holds dn"),

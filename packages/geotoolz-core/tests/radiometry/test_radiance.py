@@ -229,7 +229,7 @@ def test_three_ways_to_a_temperature(one: One) -> None:
     )
     out = BrightnessTemperature()(surface).lwir11
     np.testing.assert_array_equal(out.values[0], np.float32([np.nan, 0.00341802 * 44000 + 149]))
-    assert out.attrs["long_name"] == "Surface temperature"
+    assert (out.attrs["long_name"], out.attrs["quantity"]) == ("Surface temperature", "surface_temperature")
 
 
 def test_no_radiance_no_temperature() -> None:
@@ -298,7 +298,9 @@ def test_a_landsat_5_scene_from_its_mtl() -> None:
 @pytest.mark.filterwarnings("ignore::geotoolz.io.MetadataWarning")
 def test_a_surface_temperature_is_the_readers() -> None:
     raw, values = (gz.open_tile(data_path(COLOMBIA), bands=["lwir11"], raw=raw) for raw in (True, False))
-    np.testing.assert_array_equal(BrightnessTemperature()(raw).lwir11, values.lwir11)
+    found = BrightnessTemperature()(raw).lwir11
+    np.testing.assert_array_equal(found, values.lwir11)
+    assert found.attrs["quantity"] == values.lwir11.attrs["quantity"] == "surface_temperature"
 
 
 def test_irradiances_of_landsat_8_follow_from_its_two_scales(one: One, tmp_path: Any) -> None:

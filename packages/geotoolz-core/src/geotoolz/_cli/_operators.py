@@ -48,7 +48,7 @@ def find(name: str) -> type[Operator]:
     Raises
     ------
     UnknownOperatorError
-        With the nearest name.
+        With the names that have it inside, or the nearest.
     """
     from geotoolz.core import find_operator, registered_operators
     from geotoolz.core._errors import UnknownOperatorError, nearest
@@ -60,8 +60,11 @@ def find(name: str) -> type[Operator]:
     if same:
         return same[0]
     short = [path.rpartition(".")[2] for path in known]
+    inside = sorted(one for one in short if name.lower() in one.lower())
+    hint = f" ({', '.join(inside[:5])} {'have' if inside[1:] else 'has'} it in the name)" if inside else ""
     raise UnknownOperatorError(
-        f"operator {name!r} is not known{nearest(name, short)}", fix="`geotoolz operators` lists them"
+        f"operator {name!r} is not known{hint or nearest(name, short)}",
+        fix="`geotoolz operators` lists them",
     )
 
 

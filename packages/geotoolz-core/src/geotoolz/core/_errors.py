@@ -147,9 +147,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     " (did you mean 'red'?)"
     >>> nearest("NDIV", ["NDWI", "NDVI"])
     " (did you mean 'NDVI'?)"
+    >>> nearest("ndvvi", ["NDWI", "NDVI"])
+    " (did you mean 'NDVI'?)"
     >>> nearest("completely_else", ["red", "nir"])
     ''
     """
-    match = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    names = list(known)
+    match = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if not match:  # small letters for capitals are further apart than a slip
+        small = {one.lower(): one for one in reversed(names)}
+        match = [small[one] for one in difflib.get_close_matches(name.lower(), small, n=3, cutoff=0.6)]
     match.sort(key=lambda other: sorted(other) != sorted(name))  # of equals: letters that changed places
     return f" (did you mean {match[0]!r}?)" if match else ""

@@ -7,12 +7,26 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from geotoolz.core._errors import QuantityError, TileError
+from geotoolz.core._errors import QuantityError, TileError, nearest
 from geotoolz.core._specs import TileSpec, VarSpec
 
 FLAG_NAMES = frozenset(
     {"scl", "qa60", "qa_pixel", "qa_radsat", "qa_aerosol", "fmask", "label", "valid_data_mask"}
 )
+QUANTITIES = frozenset(
+    {"dn", "reflectance", "toa_reflectance", "surface_reflectance", "radiance", "brightness_temperature"}
+    | {
+        "surface_temperature",
+        "backscatter",
+        "index",
+        "probability",
+        "stretched",
+        "flags",
+        "mask",
+        "elevation",
+    }
+)
+"""What the attribute ``quantity`` may say; other words are a user's own, and mean nothing to operators."""
 _BASELINE = re.compile(r"N?(\d\d)\d\d$|N?(\d{1,2})\.")
 _IN_NAME = re.compile(r"_N(\d{4})_")
 _SURFACE_LEVELS = ("L2A", "L2SP", "L2SR")
@@ -111,6 +125,9 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
                 expected="physical values",
                 fix=f"put {needed_by} before the stretch",
             )
+        if spec.quantity is not None and spec.quantity not in QUANTITIES:
+            meant = nearest(spec.quantity, QUANTITIES)
+            notes += [f"{name!r} says quantity={spec.quantity!r}{meant}: it is not known"] if meant else []
         if spec.quantity in ("dn", None):
             _require_no_untold_offset(tile, name, spec, needed_by)
         if spec.quantity == "dn":

@@ -233,8 +233,8 @@ class TileSpec:
         """Return the variable that plays a role, or None.
 
         Looked up in this order: a variable of that name, the role's stand-ins (``nir`` →
-        ``nir08``), and the sensor's own band names by the tile's ``platform`` (``B04`` → ``red``),
-        in both directions.
+        ``nir08``), the sensor's own band names by the tile's ``platform`` (``B04`` → ``red``), in both
+        directions, and the attribute ``sensor_band``, which readers write.
         """
         if role in self.variables:
             return role
@@ -243,16 +243,16 @@ class TileSpec:
             if name in self.variables:
                 return name
         platform = sensor_of(self.attrs)
-        if not platform:
-            return None
-        asked = common_name(role, platform)
-        if asked is not None and asked in self.variables:
-            return asked
-        by_common = {common_name(name, platform): name for name in self.variables}
-        for name in wanted:
-            if name in by_common:
-                return by_common[name]
-        return None
+        if platform:
+            asked = common_name(role, platform)
+            if asked is not None and asked in self.variables:
+                return asked
+            by_common = {common_name(name, platform): name for name in self.variables}
+            for name in wanted:
+                if name in by_common:
+                    return by_common[name]
+        same = [name for name, spec in self.variables.items() if spec.attrs.get("sensor_band") == role]
+        return same[0] if len(same) == 1 else None
 
     def find(self, role: str, needed_by: str = "this step") -> str:
         """Return the variable that plays a role.

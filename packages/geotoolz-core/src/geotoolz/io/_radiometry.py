@@ -271,7 +271,7 @@ def _landsat(product: Product, band: BandDef, declared: Declared, offset: float 
     if offset is not None and not thermal:
         add, said_by = offset * scale, "offset="
     if product.level.startswith("L2"):
-        units, quantity = ("K", "brightness_temperature") if thermal else ("1", "surface_reflectance")
+        units, quantity = ("K", "surface_temperature") if thermal else ("1", "surface_reflectance")
         return Radiometry(scale, add, nodata, units, quantity, said_by)
     if thermal:
         constants = product.thermal.get(band.sensor_name)

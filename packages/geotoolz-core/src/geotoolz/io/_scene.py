@@ -135,6 +135,8 @@ class SceneInfo:
                 if matches:
                     break
         if not matches:
+            matches = [asset for asset in self.assets if asset.band and asset.band.sensor_name == wanted]
+        if not matches:
             known = list(dict.fromkeys(asset.name for asset in self.assets))
             hint = nearest(str(wanted), known)
             fix = "ask for one of these"

@@ -93,7 +93,14 @@ def _as_values(radiometry: Radiometry, declared: Declared, nodata: NoData) -> Ra
     )
 
 
-_FLOATING = ("reflectance", "surface_reflectance", "toa_reflectance", "backscatter", "brightness_temperature")
+_FLOATING = (
+    "reflectance",
+    "surface_reflectance",
+    "toa_reflectance",
+    "backscatter",
+    "brightness_temperature",
+    "surface_temperature",
+)
 
 
 def _is_flags(band: BandDef | None) -> bool:

@@ -7,7 +7,7 @@ import math
 from geotoolz.core import Call, Map, ParameterError, Plan, QuantityError, TileSpec, VarSpec, chosen_bands
 from geotoolz.radiometry import _kernels
 
-_REFUSED = ("dn", "brightness_temperature", "radiance")
+_REFUSED = ("dn", "brightness_temperature", "surface_temperature", "radiance")
 
 
 class Gamma(Map):

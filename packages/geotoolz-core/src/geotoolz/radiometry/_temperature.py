@@ -19,7 +19,8 @@ from geotoolz.radiometry._radiance import radiance_scale
 from geotoolz.radiometry._sensor_constants import THERMAL, for_platform
 from geotoolz.radiometry._toa import require_radiance
 
-_SURFACE_TEMPERATURE = (0.00341802, 149.0)
+_TEMPERATURES = ("brightness_temperature", "surface_temperature")
+_SURFACE_TEMPERATURE = (0.00341802, 149.0, "surface_temperature")
 _GONE = RAW_ATTRS | {
     "k1_constant",
     "k2_constant",
@@ -40,7 +41,8 @@ class BrightnessTemperature(Map):
     - digital numbers with a radiance scale (Landsat Level 1): radiance first, in one step;
     - digital numbers of Landsat Collection 2 Level 2 (``ST``): ``0.00341802 · DN + 149.0``. That is
       the surface temperature of the product, corrected for atmosphere and emissivity; a brightness
-      temperature is that of a black body seen through the atmosphere.
+      temperature is that of a black body seen through the atmosphere. The attribute ``quantity`` says
+      which of the two is written.
 
     K1 and K2 are the parameters, the band's attributes ``k1_constant`` and ``k2_constant``
     (`geotoolz.open_tile` and `assign_mtl` put those of the MTL file there), or the platform's table.
@@ -101,11 +103,11 @@ class BrightnessTemperature(Map):
         for name in self._chosen(tile):
             spec = tile.variables[name]
             nodata, doubts = stored_nodata(tile, name)
-            call, title = self._way(tile, name, nodata)
+            call, quantity, title = self._way(tile, name, nodata)
             notes += doubts
             calls.append(call)
             attrs = {k: v for k, v in spec.attrs.items() if k not in _GONE}
-            attrs |= {"units": "K", "quantity": "brightness_temperature", "long_name": title}
+            attrs |= {"units": "K", "quantity": quantity, "long_name": title}
             writes[name] = VarSpec(spec.dims, attrs=attrs)
         return Plan(writes=writes, calls=tuple(calls), notes=tuple(notes))
 
@@ -120,7 +122,7 @@ class BrightnessTemperature(Map):
                     f"{name!r} holds {quantity}",
                     expected="radiance, or the digital numbers of a thermal band",
                     fix="leave BrightnessTemperature out: open_tile returns kelvin"
-                    if quantity == "brightness_temperature"
+                    if quantity in _TEMPERATURES
                     else "name a thermal band",
                 )
         if not names:
@@ -131,16 +133,18 @@ class BrightnessTemperature(Map):
             )
         return names
 
-    def _way(self, tile: TileSpec, name: str, nodata: Any) -> tuple[Call, str]:
+    def _way(self, tile: TileSpec, name: str, nodata: Any) -> tuple[Call, str, str]:
         spec = tile.variables[name]
         if spec.quantity != "radiance":
-            pair = _temperature_scale(tile, name)
-            if pair is not None:
-                return calibration(name, nodata, None, pair[:1], pair[1:2]), "Surface temperature"
+            found = _temperature_scale(tile, name)
+            if found is not None:
+                factor, offset, quantity = found
+                call = calibration(name, nodata, None, (factor,), (offset,))
+                return call, quantity, quantity.replace("_", " ").capitalize()
         gain, bias = self._radiance(spec, name)
         constants = self._constants(tile, name)
         call = Call((name,), (name,), _kernels.temperature, (nodata, gain, bias, *constants))
-        return call, f"Brightness temperature of {name}"
+        return call, "brightness_temperature", f"Brightness temperature of {name}"
 
     def _radiance(self, spec: VarSpec, name: str) -> tuple[float, float]:
         if spec.quantity == "dn":
@@ -181,11 +185,13 @@ def _is_thermal(tile: TileSpec, name: str) -> bool:
     return (band is not None and band.kind == "thermal") or "k1_constant" in spec.attrs
 
 
-def _temperature_scale(tile: TileSpec, name: str) -> tuple[float, float] | None:
-    """Return scale and offset of a band that holds the numbers of a temperature."""
+def _temperature_scale(tile: TileSpec, name: str) -> tuple[float, float, str] | None:
+    """Return scale and offset of a band that holds the numbers of a temperature, and of which."""
     spec, band = tile.variables[name], band_of(tile, name)
-    if spec.attrs.get("scaled_quantity") == "brightness_temperature" and "scale_factor" in spec.attrs:
-        return number_of(spec, "scale_factor", name) or 1.0, number_of(spec, "add_offset", name) or 0.0
+    meant = spec.attrs.get("scaled_quantity")
+    if meant in _TEMPERATURES and "scale_factor" in spec.attrs:
+        factor, offset = number_of(spec, "scale_factor", name), number_of(spec, "add_offset", name)
+        return factor or 1.0, offset or 0.0, str(meant)
     level = str(tile.attrs.get("processing_level", "")).upper()
     is_landsat = platform_of(tile).startswith("landsat") and band is not None and band.kind == "thermal"
     return _SURFACE_TEMPERATURE if is_landsat and level.startswith("L2") else None

@@ -20,6 +20,7 @@ _LOOKS: dict[str | None, tuple[str, tuple[float, float] | None]] = {
     "index": ("RdYlGn", (-1.0, 1.0)),
     "elevation": ("terrain", None),
     "brightness_temperature": ("magma", None),
+    "surface_temperature": ("magma", None),
     "backscatter": ("gray", None),
 }
 _REFLECTANCE_LIMITS = (0.0, 0.3)

@@ -26,7 +26,9 @@ from geotoolz.indices._roles import find_band
 
 _NO_REFLECTANCE = frozenset({"HH", "HV", "VH", "VV", "T", "T1", "T2"})
 """Letters of backscatter and of thermal bands."""
-_OTHER_QUANTITIES = frozenset({"brightness_temperature", "backscatter", "elevation", "probability"})
+_OTHER_QUANTITIES = frozenset(
+    {"brightness_temperature", "surface_temperature", "backscatter", "elevation", "probability"}
+)
 _KERNEL_DEFAULTS: Mapping[str, Mapping[str, float]] = {"rbf": {}, "poly": {"c": 1.0, "p": 2.0}, "linear": {}}
 _KERNEL_CONSTANTS: Mapping[str, tuple[str, ...]] = {"rbf": ("sigma",), "poly": ("c", "p"), "linear": ()}
 

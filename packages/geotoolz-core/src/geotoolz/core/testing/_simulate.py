@@ -276,7 +276,9 @@ def _describe(scene: Scene, name: str, raw: bool) -> tuple[dict[str, Any], float
         scale = scene.scale_of(band)
         attrs |= {"units": "1", "quantity": "dn", "scale_factor": scale.scale, "add_offset": scale.offset}
         return attrs, 0
+    seen_from_above = scene.toa and not truth
     if thermal:
-        return attrs | {"units": "K", "quantity": "brightness_temperature"}, math.nan
-    quantity = "toa_reflectance" if scene.toa and not truth else "surface_reflectance"
+        quantity = "brightness_temperature" if seen_from_above else "surface_temperature"
+        return attrs | {"units": "K", "quantity": quantity}, math.nan
+    quantity = "toa_reflectance" if seen_from_above else "surface_reflectance"
     return attrs | {"units": "1", "quantity": quantity}, math.nan
