@@ -201,6 +201,77 @@ def test_the_most_telling_layer_wins_unless_one_is_named() -> None:
     assert holes(MaskClouds()(ds.rename(scl="SCL")[["red", "SCL"]])) == [3, 8, 9, 10]
 
 
+def own_layer(dtype: str = "u1", nodata: int | None = None, **attrs: Any) -> Any:
+    """Three bits of a product that nobody knows: cloud, and a thickness of haze."""
+    cf = {"flag_masks": [1, 6, 6, 6], "flag_values": [1, 2, 4, 6], "flag_meanings": "cloud thin thick opaque"}
+    ds = tile(nodata=None, fills={"quality": nodata}, quality=np.arange(8).astype(dtype))
+    ds.quality.attrs.update({"quantity": "flags"} | cf | attrs)
+    return ds
+
+
+def test_a_layer_that_says_its_flags_itself() -> None:
+    ds = own_layer()
+
+    def flagged(*flags: str) -> list[int]:
+        return np.flatnonzero(MaskFromFlags(flags, qa="quality")(ds).mask.values).tolist()
+
+    assert flagged("cloud") == [1, 3, 5, 7]
+    assert flagged("thick") == [4, 5]
+    assert flagged("cloud", "opaque") == [1, 3, 5, 6, 7]
+    made = MaskFromFlags(qa="quality")(ds).mask
+    assert made.attrs["long_name"] == "cloud by quality" and made.values.ravel().tolist() == [False, True] * 4
+    classes = own_layer(flag_meanings="water crop haze haze", flag_values=[0, 1, 5, 6])
+    del classes.quality.attrs["flag_masks"]
+    found = MaskFromFlags("haze", qa="quality")(classes).mask
+    assert np.flatnonzero(found.values).tolist() == [5, 6]
+    numbers = own_layer(flag_masks=np.array([1, 6, 6, 6], "u1"), flag_values=np.array([1, 2, 4, 6], "u1"))
+    assert MaskFromFlags("thin", qa="quality")(numbers).mask.values.ravel().tolist() == [
+        n & 6 == 2 for n in range(8)
+    ]
+    one = own_layer(flag_masks=np.uint8(4), flag_values=np.uint8(4), flag_meanings="cloud")
+    assert np.flatnonzero(MaskFromFlags(qa="quality")(one).mask.values).tolist() == [4, 5, 6, 7]
+
+
+def test_the_fill_value_of_such_a_layer() -> None:
+    words = "cloud thin thick snow"
+    whole = own_layer(nodata=7, flag_meanings=words)
+    floats = own_layer("f4", nodata=np.nan, flag_meanings=words)
+    floats["quality"] = floats.quality.where(floats.quality != 7)
+    for given in (whole, floats):
+        found = MaskFromFlags("thick", qa="quality")(given).mask
+        assert np.flatnonzero(found.values).tolist() == [4, 5, 7]  # not to be trusted
+        assert np.flatnonzero(MaskFromFlags("snow", qa="quality")(given).mask.values).tolist() == [6]
+        assert CloudFraction("cloud", qa="quality")(given) == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "said"),
+    [
+        ({"flag_meanings": "cloud"}, r"has 4 flag_masks \(int64\) and 1 flag_meanings; expected an integer"),
+        ({"flag_values": "1, 2, 4, 6"}, r"has 1 flag_values \(<U10\) and 4 flag_meanings"),
+        ({"flag_masks": [1.0, 6.0, 6.0, 6.0]}, r"has 4 flag_masks \(float64\)"),
+        (
+            {"flag_meanings": "a b c d"},
+            r"'quality' has none of cloud, cirrus, shadow; expected flags= some of a, b",
+        ),
+    ],
+)
+def test_attributes_that_contradict_themselves(attrs: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        MaskFromFlags(qa="quality")(own_layer(**attrs))
+
+
+def test_flags_of_such_a_layer_are_checked_when_it_is_known() -> None:
+    with pytest.raises(
+        ParameterError, match=r"has no flag 'tihck' \(did you mean 'thick'\?\); expected some of"
+    ):
+        MaskFromFlags("tihck", qa="quality")(own_layer())
+    with pytest.raises(ParameterError, match=r"does not know the flag 'thick'"):
+        MaskFromFlags("thick")
+    with pytest.raises(ParameterError, match=r"got no flags"):
+        MaskFromFlags((), qa="quality")
+
+
 def test_what_mask_clouds_refuses() -> None:
     with pytest.raises(
         MissingVariableError, match=r"no quality layer among red.*scl, qa_pixel, qa60, fmask, state_1km, udm2"

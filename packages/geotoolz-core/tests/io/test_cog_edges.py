@@ -14,12 +14,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from geotoolz.core import TileSpec, tile_from_arrays
-from geotoolz.core._errors import MissingVariableError, ParameterError, WriteError
-from geotoolz.io import WriteCOG, _cog, write_tile
+from geotoolz.core._errors import MissingCRSError, MissingVariableError, ParameterError, WriteError
+from geotoolz.core._extent import Extent
+from geotoolz.io import WriteCOG, _cog, _stream_cog, write_tile
 from geotoolz.io._cog import Encoding, Pending, copy_cog, free_bytes, write_cogs, write_errors
 from geotoolz.io._stream_cog import _BLOCKS, CogStream
 from geotoolz.io._style import MARK
 from geotoolz.io._vrt import Layer, vrt_of
+from geotoolz.io._write import require_crs
 
 BOX = GeoBox((20, 30), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 
@@ -129,7 +131,34 @@ def test_the_last_block_of_a_file_of_several(tmp_path: Path) -> None:
             _cog._check_file(tmp_path / "a.tif", [other])
 
 
-def fake(blocks: dict[tuple[int, int, int, int], tuple[int, int] | None], **more: Any) -> Any:
+@pytest.mark.parametrize("shape", [(256, 200), (255, 256), (257, 256), (256, 257)])
+def test_the_last_block_of_files_of_whole_blocks(tmp_path: Path, shape: tuple[int, int]) -> None:
+    big, box = layer("f4", shape), GeoBox(shape, BOX.affine, BOX.crs)
+    copy_cog(vrt_of([big], box, {}), tmp_path / "a.tif", [big], Encoding(blocksize=128))
+    _cog._check_file(tmp_path / "a.tif", [big])
+    other = layer("f4", shape)
+    other.pixels[-1, -1] += 1
+    with pytest.raises(WriteError, match="differently"):
+        _cog._check_file(tmp_path / "a.tif", [other])
+
+
+@pytest.mark.parametrize("side", [129, 255, 257, 259, 512, 513, 515, 1025])
+def test_every_side_can_be_written(tmp_path: Path, side: int) -> None:
+    """Sides of overviews are rounded down: 257 pixels have one block of 128 there, not two."""
+    pixels = np.arange(side * 130, dtype="u4").reshape(side, 130)
+    for turned in (pixels, pixels.T):
+        box = GeoBox(turned.shape, BOX.affine, BOX.crs)
+        (path,) = write_tile(tile_from_arrays({"a": turned}, box), tmp_path / "a.tif", blocksize=128)
+        with rasterio.open(path) as raster:
+            np.testing.assert_array_equal(raster.read(1), turned)
+            levels = len(raster.overviews(1))
+        shapes = _cog._level_shapes(Path(path))
+        assert shapes[0] == turned.shape and len(shapes) == levels + 1
+        halves = [tuple(max(n >> level, 1) for n in turned.shape) for level in range(levels + 1)]
+        assert shapes == halves
+
+
+def fake(blocks: dict[tuple[int, int, int, int], tuple[int, int] | None]) -> Any:
     """Return a raster of 2 bands, 3 × 2 blocks of 16², one overview: (band, level, x, y) → offset, length."""
 
     def tag(name: str, ns: str, bidx: int, ovr: int = -1) -> str | None:
@@ -141,26 +170,22 @@ def fake(blocks: dict[tuple[int, int, int, int], tuple[int, int] | None], **more
         return None if found is None else str(found[kind == "SIZE"])
 
     asked: list[tuple[int, int, int, int]] = []
-    given = {
-        "height": 20,
-        "width": 40,
-        "count": 2,
-        "block_shapes": [(16, 16)] * 2,
-        "overviews": lambda index: [2],
-    }
-    return SimpleNamespace(**(given | more), get_tag_item=tag, asked=asked)
+    return SimpleNamespace(count=2, block_shapes=[(16, 16)] * 2, get_tag_item=tag, asked=asked)
+
+
+SHAPES = [(20, 40), (10, 20)]
 
 
 def test_every_block_of_every_level_lies_in_the_file() -> None:
     raster = fake({})
-    _cog._check_blocks(raster, 15)
+    _cog._check_blocks(raster, SHAPES, 15)
     places = {(b, 0, x, y) for b in (1, 2) for x in range(3) for y in range(2)}
     places |= {(b, 1, x, 0) for b in (1, 2) for x in range(2)}
     assert set(raster.asked) == places
     for band, level, x, y in sorted(places):
         for bad in (None, (11, 5), (10, 6)):
             with pytest.raises(WriteError, match=f"block {x}, {y} of band {band} is missing"):
-                _cog._check_blocks(fake({(band, level, x, y): bad}), 15)
+                _cog._check_blocks(fake({(band, level, x, y): bad}), SHAPES, 15)
 
 
 def test_errors_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,9 +339,65 @@ def test_what_streaming_counts_on(tmp_path: Path) -> None:
     assert one.raw == 600 * 700 * 2 * 8 and one.cache == max(16 * 2**20, _BLOCKS * 512 * 512 * 16)
 
 
+@pytest.mark.parametrize("when", ["put", "finish"])
+def test_what_may_be_written_is_told_when_a_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    tile = TileSpec.of(tile_from_arrays({"a": layer().pixels}, BOX))
+
+    def fails(*given: Any, **more: Any) -> None:
+        raise rasterio.errors.RasterioIOError("no")  # it does not say that a disk is full
+
+    path = str(tmp_path / "a.tif")
+    stream = CogStream(WriteCOG(path, blocksize=64), tile, (), {"a": 0})
+    with (
+        pytest.raises(
+            WriteError, match=r"a\.tif could not be written: no; 100 bytes are free there"
+        ) as caught,
+        stream,
+    ):
+        monkeypatch.setattr(_cog, "free_bytes", lambda folder: 100)
+        if when == "put":
+            monkeypatch.setattr(stream._stagings[path], "put", fails)
+            stream.put(0, Extent(0, 20, 0, 30), layer().pixels)
+        monkeypatch.setattr(_stream_cog, "encode", fails)
+        stream.finish(1)
+    assert f"writing may take {3 * 64 * 64 * 4}" in str(caught.value) and caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_moved_into_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(temporary: Path, path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(_cog, "_commit", denied)
+    with pytest.raises(WriteError, match=r"a\.tif could not be written: .*Permission denied"):
+        write_cogs({str(tmp_path / "a.tif"): [layer()]}, BOX, {}, Encoding())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_without_a_crs_and_no_grid_at_all() -> None:
+    for grid in (None, GeoBox(BOX.shape, BOX.affine, None)):
+        with pytest.raises(MissingCRSError, match=r"the tile has no CRS.*write_crs"):
+            require_crs(grid)
+    assert require_crs(BOX) is BOX
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">f4", "<i4"])
+def test_the_byte_order_of_arrays_does_not_matter(tmp_path: Path, dtype: str) -> None:
+    pixels = layer(dtype).pixels
+    (path,) = write_tile(tile_from_arrays({"a": pixels}, BOX), tmp_path / "a.tif")
+    with rasterio.open(path) as raster:
+        np.testing.assert_array_equal(raster.read(1), pixels)
+        assert raster.dtypes[0] == np.dtype(dtype).newbyteorder("=").name
+
+
 def test_no_data_goes_into_the_file_and_not_into_its_metadata(tmp_path: Path) -> None:
     pixels = layer("i2").pixels
     tile = tile_from_arrays({"a": np.asarray(pixels)}, BOX, nodata={"a": -9})
+    tile.a.attrs["_FillValue"] = np.int16(-9)  # as xarray's own readers leave it
     (path,) = write_tile(tile, tmp_path / "a.tif")
     with rasterio.open(path) as raster:
         assert raster.nodata == -9

@@ -19,6 +19,7 @@ from geotoolz.cloud._products import (
     Code,
     QualityLayer,
     flags_fill,
+    layer_of_attrs,
 )
 from geotoolz.core import (
     Call,
@@ -75,11 +76,14 @@ def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> Non
             )
 
 
-def check_choice(flags: tuple[str, ...] | None, layer: str | None, label: str) -> None:
-    """Check flags and layer as far as that is possible without a tile."""
+def check_choice(flags: tuple[str, ...] | None, qa: str | None, layer: str | None, label: str) -> None:
+    """Check flags and layer as far as that is possible without a tile.
+
+    A layer that is named may say its flags itself.
+    """
     if layer is not None and layer not in LAYERS:
         raise ParameterError(f"layer={layer!r}", expected=f"one of {', '.join(LAYERS)}")
-    if flags is not None:
+    if flags is not None and (layer is not None or qa is None or not flags):
         check_flags(flags, ALL_FLAGS if layer is None else LAYERS[layer].flags, label)
 
 
@@ -91,17 +95,13 @@ def find_layer(tile: TileSpec, qa: str | None, layer: str | None, label: str) ->
     MissingVariableError
         If there is none.
     ParameterError
-        If the coding of the variable `qa` is not known.
+        If the coding of the variable `qa` is not known, and its attributes do not tell it.
     """
     if qa is not None and layer != "udm2":
         name = tile.find(qa, label)
         coding = layer or next((q.role for q in LAYERS.values() if _lookup(tile, q) == name), None)
         if coding is None:
-            raise ParameterError(
-                f"the coding of {name!r} is not known",
-                expected=f"layer= one of {', '.join(LAYERS)}",
-                fix=f"MaskFromQABits(qa={name!r}, bits=…) reads the bits of any layer",
-            )
+            return Found(layer_of_attrs(name, tile.variables[name]), {"": name})
         return Found(LAYERS[coding], {"": name})
     for role, known in LAYERS.items():
         if layer not in (None, role):
@@ -154,6 +154,11 @@ def chosen_flags(
     if flags is None:
         flags = tuple(flag for flag in DEFAULT_FLAGS if flag in own)
         notes = [f"{found.title} has no flag {f!r}: not masked" for f in DEFAULT_FLAGS if f not in own]
+        if not flags:
+            raise ParameterError(
+                f"{found.title} has none of {', '.join(DEFAULT_FLAGS)}",
+                expected=f"flags= some of {', '.join(own)}",
+            )
     unknown = [flag for flag in flags if flag not in own]
     if unknown:
         raise ParameterError(

@@ -90,7 +90,7 @@ class CloudFraction(Reduce):
 
     def validate(self) -> None:
         """Check flags and layer."""
-        check_choice(self.flags, self.layer, type(self).__name__)
+        check_choice(self.flags, self.qa, self.layer, type(self).__name__)
         asked = (self.flags, self.qa, self.layer, self.min_confidence)
         if self.mask is not None and any(value is not None for value in asked):
             raise ParameterError(f"mask={self.mask!r} and a quality layer", expected="one of the two")

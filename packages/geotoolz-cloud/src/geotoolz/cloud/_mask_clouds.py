@@ -39,7 +39,8 @@ class MaskClouds(Map):
     bands : str or sequence of str, optional
         By default all bands that hold measurements.
     qa : str, optional
-        Name of the layer's variable, if several could be meant or its name is another one.
+        Name of the layer's variable, if several could be meant or its name is another one; the flags of
+        another product's layer are the words of its CF attribute ``flag_meanings``.
     layer : {"scl", "qa_pixel", "fmask", "state_1km", "qa60", "udm2"}, optional
         The layer's coding, if its variable has another name.
     min_confidence : {"low", "medium", "high"}, optional
@@ -82,7 +83,7 @@ class MaskClouds(Map):
 
     def validate(self) -> None:
         """Check flags and layer."""
-        check_choice(self.flags, self.layer, type(self).__name__)
+        check_choice(self.flags, self.qa, self.layer, type(self).__name__)
 
     def plan(self, tile: TileSpec) -> Plan:
         """Decode the layer once, lay the mask on every band."""

@@ -46,7 +46,8 @@ class MaskFromFlags(Map):
         it has.
     qa : str, optional
         Name of the layer's variable, if several could be meant or its name is another one; of UDM2 what
-        the names of its variables begin with.
+        the names of its variables begin with. The flags of a layer of another product, named here, are the
+        words of its CF attributes ``flag_masks``, ``flag_values`` and ``flag_meanings``.
     layer : str, optional
         The layer's coding, if its variable has another name: ``scl``, ``qa_pixel``, ``fmask``,
         ``state_1km``, ``qa60`` or ``udm2``.
@@ -70,7 +71,7 @@ class MaskFromFlags(Map):
     ----------
     Sentinel-2 Products Specification Document (SCL, QA60); Landsat 8-9 Collection 2 Level 2 Science
     Product Guide (QA_PIXEL); HLS Product User Guide 2.0 (Fmask); MOD09 User's Guide (state_1km); Planet
-    UDM2 product specification.
+    UDM2 product specification. CF conventions 1.11, section 3.5 (flags).
 
     Examples
     --------
@@ -94,7 +95,7 @@ class MaskFromFlags(Map):
 
     def validate(self) -> None:
         """Check flags and layer."""
-        check_choice(self.flags, self.layer, type(self).__name__)
+        check_choice(self.flags, self.qa, self.layer, type(self).__name__)
 
     def plan(self, tile: TileSpec) -> Plan:
         """Read the layer, write the mask."""

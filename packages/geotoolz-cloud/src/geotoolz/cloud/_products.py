@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from geotoolz.core import ParameterError, VarSpec
 from geotoolz.io import flag_attrs
 
 CLASSES = -1
@@ -25,6 +28,7 @@ CLASSES = -1
 Code = tuple[int, int]
 """Bits to look at, and the number that they have to make."""
 
+_CF = ("flag_masks", "flag_values", "flag_meanings")
 DEFAULT_FLAGS = ("cloud", "cirrus", "shadow")
 
 # What says something of the ground rather than of the observation: never claimed of a fill value.
@@ -129,17 +133,55 @@ def flags_fill(flags: tuple[str, ...]) -> bool:
     return any(flag not in _GROUND for flag in flags)
 
 
-def _terms(attrs: Mapping[str, Any]) -> dict[str, Code]:
+def layer_of_attrs(name: str, spec: VarSpec) -> QualityLayer:
+    """Return the coding that a variable's own attributes tell, as the CF conventions have it.
+
+    Its flags are the words of ``flag_meanings``, its fill value is the variable's no-data value.
+
+    Raises
+    ------
+    ParameterError
+        If they do not tell it, or contradict themselves.
+    """
+    attrs = {key: spec.attrs[key] for key in _CF if key in spec.attrs}
+    if "flag_meanings" not in attrs or len(attrs) == 1:
+        raise ParameterError(
+            f"the coding of {name!r} is not known",
+            expected=f"layer= one of {', '.join(LAYERS)}, or the attributes {', '.join(_CF)} (CF)",
+            fix=f"MaskFromQABits(qa={name!r}, bits=…) reads the bits of any layer",
+        )
+    words = str(attrs["flag_meanings"]).split()
+    numbers = {key: np.atleast_1d(value) for key, value in attrs.items() if key != "flag_meanings"}
+    for key, given in numbers.items():
+        if given.dtype.kind not in "iu" or given.shape != (len(words),):
+            raise ParameterError(
+                f"{name!r} has {given.size} {key} ({given.dtype}) and {len(words)} flag_meanings",
+                expected="an integer for every word",
+            )
+    flags: dict[str, tuple[Code, ...]] = {}
+    for word, code in _terms({"flag_meanings": " ".join(words), **_listed(numbers)}):
+        flags[word] = (*flags.get(word, ()), code)
+    if spec.nodata is None or spec.nodata != spec.nodata:
+        return QualityLayer(name, flags)
+    fill = int(spec.nodata)
+    return QualityLayer(name, flags, fill=fill, nodata=((CLASSES, fill),))
+
+
+def _listed(numbers: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, list[int]]:
+    return {key: values.tolist() for key, values in numbers.items()}
+
+
+def _terms(attrs: Mapping[str, Any]) -> list[tuple[str, Code]]:
     """Return the product's own terms with their codes."""
     names = str(attrs["flag_meanings"]).split()
     masks = attrs.get("flag_masks", [CLASSES] * len(names))
     values = attrs.get("flag_values", masks)
-    return {name: (mask, value) for name, mask, value in zip(names, masks, values, strict=True)}
+    return [(name, (mask, value)) for name, mask, value in zip(names, masks, values, strict=True)]
 
 
 def _gathered(attrs: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, tuple[Code, ...]]:
     """Return flag name → codes, from flag name → the product's terms."""
-    terms = _terms(attrs)
+    terms = dict(_terms(attrs))
     return {flag: tuple(terms[t] for t in own.split()) for flag, own in flags.items()}
 
 
@@ -148,7 +190,7 @@ def _field(shift: int, meanings: str, width: int = 3) -> dict[str, Code]:
     return {name: (width << shift, n << shift) for n, name in enumerate(meanings.split()) if name != "-"}
 
 
-def _cf(terms: Mapping[str, Code]) -> dict[str, Any]:
+def _as_cf(terms: Mapping[str, Code]) -> dict[str, Any]:
     return {
         "flag_masks": [mask for mask, _ in terms.values()],
         "flag_values": [value for _, value in terms.values()],
@@ -203,7 +245,7 @@ _LAND_WATER = (
     "shallow_ocean land coastline shallow_inland_water ephemeral_water deep_inland_water "
     "moderate_ocean deep_ocean"
 )
-STATE_1KM_ATTRS = _cf(
+STATE_1KM_ATTRS = _as_cf(
     {
         **_field(0, "- cloudy mixed"),
         "cloud_shadow": (4, 4),
@@ -246,7 +288,7 @@ STATE_1KM = QualityLayer(
     fill=0xFFFF,
     nodata=_ALL_16,
 )
-FMASK_ATTRS = _cf(
+FMASK_ATTRS = _as_cf(
     {
         **{
             name: (1 << bit, 1 << bit)

@@ -198,8 +198,9 @@ def copy_cog(
 
     with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
         copy(vrt, str(path), driver="COG", **encoding.options(layers, threads))
+    shapes = _level_shapes(path)
     with rasterio.open(path) as raster:
-        _check_blocks(raster, path.stat().st_size)
+        _check_blocks(raster, shapes, path.stat().st_size)
 
 
 def write_style(path: Path, bands: Sequence[Painted], style: str | None) -> None:
@@ -282,15 +283,26 @@ def _check_file(path: Path, layers: Sequence[Layer]) -> None:
                     raise WriteError(f"band {layer.name!r} of {path} reads back differently")
 
 
-def _check_blocks(raster: Any, size: int) -> None:
+def _level_shapes(path: Path) -> list[tuple[int, int]]:
+    """Return rows and columns of a raster and of its overviews, whose sides GDAL rounds down."""
+    import rasterio
+
+    with rasterio.open(path) as raster:
+        shapes: list[tuple[int, int]] = [raster.shape]
+        levels = len(raster.overviews(1))
+    for level in range(levels):
+        with rasterio.open(path, overview_level=level) as overview:
+            shapes.append(overview.shape)
+    return shapes
+
+
+def _check_blocks(raster: Any, shapes: Sequence[tuple[int, int]], size: int) -> None:
     """A file that hit a size limit opens, with blocks beyond its end."""
     rows, cols = raster.block_shapes[0]
     for index in range(1, raster.count + 1):
-        for level, factor in enumerate((1, *raster.overviews(index))):
-            down = -(-raster.height // (rows * factor))
-            across = -(-raster.width // (cols * factor))
-            for y in range(down):
-                for x in range(across):
+        for level, (height, width) in enumerate(shapes):
+            for y in range(-(-height // rows)):
+                for x in range(-(-width // cols)):
                     where = {"bidx": index} if level == 0 else {"bidx": index, "ovr": level - 1}
                     offset = raster.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", **where)
                     length = raster.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", **where)

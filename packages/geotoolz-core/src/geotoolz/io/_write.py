@@ -271,5 +271,4 @@ def write_tile(
         If the folder cannot be written or the disk is full.
     """
     names = None if bands is None else ((bands,) if isinstance(bands, str) else tuple(bands))
-    created = tuple(map(str, ds.data_vars))
-    return WriteCOG(os.fspath(path), names, **options).write(ds, created=created)
+    return WriteCOG(os.fspath(path), names, **options).write(ds)
