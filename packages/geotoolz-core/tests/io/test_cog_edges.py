@@ -378,6 +378,21 @@ def test_a_file_that_cannot_be_moved_into_place_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_overviews_of_complex_numbers(tmp_path: Path) -> None:
+    box = GeoBox((200, 130), BOX.affine, BOX.crs)
+    tile = tile_from_arrays({"slc": layer("c8", (200, 130)).pixels * np.complex64(1j)}, box)
+    for given in ("average", "mode", "nearest", "none"):
+        (path,) = write_tile(tile, tmp_path / f"{given}.tif", blocksize=64, overviews=given)
+        with rasterio.open(path) as raster:
+            np.testing.assert_array_equal(raster.read(1), tile["slc"].values)
+            assert len(raster.overviews(1)) == (0 if given == "none" else 2)
+    for given in ("bilinear", "cubic"):
+        with pytest.raises(
+            ParameterError, match=f"overviews='{given}', and 'slc' is complex64; expected average or"
+        ):
+            write_tile(tile, tmp_path / "a.tif", overviews=given)
+
+
 def test_a_grid_without_a_crs_and_no_grid_at_all() -> None:
     for grid in (None, GeoBox(BOX.shape, BOX.affine, None)):
         with pytest.raises(MissingCRSError, match=r"the tile has no CRS.*write_crs"):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 
+_OF_COMPLEX = ("average", "mode", "nearest", "none")
+
+
 class WriteCOG(Sink):
     """Write variables as cloud-optimised GeoTIFF.
 
@@ -53,7 +56,8 @@ class WriteCOG(Sink):
     blocksize : int
         Size of the internal tiles, a multiple of 16.
     overviews : {"average", "nearest", "bilinear", "cubic", "mode", "none"}
-        How overviews are made; classes and masks always take the nearest pixel.
+        How overviews are made; classes and masks always take the nearest pixel. Complex numbers have
+        average, mode, nearest and none.
     style : str, optional
         The style with which QGIS opens the file, ``.qml`` beside it. ``"auto"``: the colour map and
         limits of what the variable holds, from ``quantity`` and ``valid_range``, else from its
@@ -155,6 +159,11 @@ class WriteCOG(Sink):
         files: dict[str, list[str]] = {}
         for name in chosen:
             _check_variable(name, tile.variables[name])
+            if tile.variables[name].dtype.kind == "c" and self.overviews not in _OF_COMPLEX:
+                raise ParameterError(
+                    f"overviews={self.overviews!r}, and {name!r} is {tile.variables[name].dtype}",
+                    expected=" or ".join(_OF_COMPLEX),
+                )
             files.setdefault(expand(self.path, tile.attrs, name), []).append(name)
         for path, names in files.items():
             _check_one_file(path, {name: tile.variables[name] for name in names})
