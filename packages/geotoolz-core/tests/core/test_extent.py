@@ -168,6 +168,7 @@ STEPS = [
     [around(1, "red", "near"), around(3, "red", "far")],
     [around(1, "red", "a"), around(3, "a", "b"), around(1, "a_less", "c")],
     [around(1, "red", "a"), around(1, "a", "b"), around(3, "a_less", "c"), around(2, "b", "d")],
+    [around(1, "red", "a"), around(1, "a", "b"), around(3, "a_less", "c")],
     [
         around(2, "red", "a"),
         around(2, "nir", "b"),
@@ -202,13 +203,15 @@ def test_every_step_gets_the_pixels_that_it_needs(
 @pytest.mark.parametrize("window", [(5, 7), (1, 30), (24, 30)])
 def test_statistics_count_the_pixels_of_their_window_only(make: Any, window: tuple[int, int]) -> None:
     tile = make(shape=(24, 30))
-    steps = [around(1, "red", "a"), Extremes(("a", "red")), Moments(("a",)), around(3, "a", "b")]
+    steps = [around(1, "red", "a"), Extremes(("a", "red")), Moments(("a", "red")), around(3, "a", "b")]
     whole = run_detailed(Sequential(steps), tile, threads=1)
     cut = run_detailed(Sequential(steps), tile, window=window, threads=1)
     assert whole.statistics.keys() == cut.statistics.keys() and len(cut.statistics) == 2
     assert repr(whole.statistics["operators[1]"]) == repr(cut.statistics["operators[1]"])
     counted = [stats.statistics["operators[2]"] for stats in (whole, cut)]
     assert [moments.n for moments in counted] == [720, 720]
+    np.testing.assert_array_equal(counted[0].mean, counted[1].mean)
+    np.testing.assert_array_equal(counted[0].covariance, counted[1].covariance)
 
 
 @pixelwise(np.float32, arrays=2)
