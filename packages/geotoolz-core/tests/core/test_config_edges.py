@@ -12,6 +12,7 @@ import pytest
 
 from geotoolz.core import (
     ArrayParam,
+    Branch,
     ConfigError,
     FrozenArray,
     Graph,
@@ -418,3 +419,24 @@ def test_an_operator_in_a_graph_can_be_saved() -> None:
     graph = Graph(inputs=("s",), nodes={"n": {"operator": BoxMean(1), "inputs": ["s"]}}, outputs={"o": "n"})
     assert load(dump(graph)) == graph
     assert np.isfinite(len(dump(graph)))
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (
+            "geotoolz.radiometry.Gamma",
+            r"instance of Operator \(in a file: \{_target_: geotoolz.radiometry.Gamma\}\)",
+        ),
+        ("{Gamma: {}}", r"instance of Operator \(in a file: a mapping with '_target_'\)"),
+        ("7", r"operators.0=7: input should be an instance of Operator$"),
+    ],
+)
+def test_what_stands_in_the_place_of_an_operator(item: str, said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        load(f"_target_: geotoolz.core.Sequential\noperators:\n  - {item}\n")
+
+
+def test_a_class_in_the_place_of_an_operator() -> None:
+    with pytest.raises(ParameterError, match=r"instance of Operator \(MinMax\(\) is one\)"):
+        Branch({"shown": MinMax})  # type: ignore[dict-item]

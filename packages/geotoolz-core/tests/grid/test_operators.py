@@ -241,6 +241,21 @@ def test_a_branch_cannot_change_the_grid() -> None:
         Branch({"coarse": Resample(factor=2)}, prefix=True)(simulate_scene((16, 16), bands=("red",)))
 
 
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32633"])
+def test_bounds_whose_axes_changed_places_are_told(crs: str) -> None:
+    tile = simulate_scene((40, 40), bands=("red",))
+    grid = geobox_of(tile)
+    box = grid.boundingbox if crs == "EPSG:32633" else grid.geographic_extent.boundingbox
+    left, bottom, right, top = box.bbox
+    assert Crop((left, bottom, right, top), crs)(tile).red.shape == (40, 40)
+    with pytest.raises(OutsideError) as caught:
+        Crop((bottom, left, top, right), crs)(tile)
+    assert f"bounds are left, bottom, right, top: {(left, bottom, right, top)}" in str(caught.value)
+    with pytest.raises(OutsideError, match="mind the bounds' CRS") as caught:
+        Crop((left, top + 1000, right, top + 2000), "EPSG:32633")(tile)
+    assert "left, bottom" not in str(caught.value)
+
+
 def test_errors_say_what_to_do() -> None:
     scene = simulate_scene((16, 16), bands=("red",))
     with pytest.raises(ParameterError, match="EPSG"):

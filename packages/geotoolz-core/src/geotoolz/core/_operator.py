@@ -291,9 +291,19 @@ def _parameter_error(cls: type[Operator], error: pydantic.ValidationError) -> Pa
     for item in error.errors(include_url=False):
         place = ".".join(str(part) for part in item["loc"] if not str(part).endswith("]"))
         given = item.get("input")
-        details.append(f"{place}={_clip(given)}: {item['msg'][0].lower()}{item['msg'][1:]}")
+        hint = _no_operator(given) if item["msg"].endswith("instance of Operator") else ""
+        details.append(f"{place}={_clip(given)}: {item['msg'][0].lower()}{item['msg'][1:]}{hint}")
     first = str(error.errors(include_url=False)[0]["loc"][0])
     return _about(first, ParameterError(f"{cls.__name__} cannot be made: " + "; ".join(details)))
+
+
+def _no_operator(given: Any) -> str:
+    """Return how what was given in the place of an operator is written."""
+    if isinstance(given, type):
+        return f" ({given.__name__}() is one)"
+    if isinstance(given, str) and given.isprintable() and len(given) < 100:
+        return f" (in a file: {{_target_: {given}}})"
+    return " (in a file: a mapping with '_target_')" if isinstance(given, Mapping) else ""
 
 
 def _unfit(cls: type[Operator], error: Exception) -> ParameterError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,16 @@ class Crop(Map):
         return Plan(writes=dict(tile.variables), calls=tuple(calls), grid=change)
 
     def _part(self, tile: TileSpec) -> Shift:
+        y0, y1, x0, x1 = self._spans(tile)
+        if (y1 <= y0 or x1 <= x0) and 0 not in tile.shape:
+            raise self._outside(tile)
+        shape = (max(y1 - y0, 0), max(x1 - x0, 0))
+        first = (tile.offset[0] + y0, tile.offset[1] + x0)
+        grid = tile.require_geobox(type(self).__name__)
+        return Shift(grid, shape, first, tile.shape, (1.0, 1.0), (y0, x0))
+
+    def _spans(self, tile: TileSpec) -> tuple[int, int, int, int]:
+        """Return first and last row and column of the area, as far as the tile goes."""
         from odc.geo.geom import box
 
         grid = tile.require_geobox(type(self).__name__)
@@ -105,14 +116,21 @@ class Crop(Map):
             low, high = math.floor(found.min() + _SAME) - offset, math.ceil(found.max() - _SAME) - offset
             spans += [max(low, 0), min(max(high, low + 1), size)]
         y0, y1, x0, x1 = spans
-        if (y1 <= y0 or x1 <= x0) and 0 not in tile.shape:
-            own = tile.window_geobox
-            place = tuple(own.boundingbox.bbox) if own is not None else "it"
-            raise OutsideError(
-                f"the bounds {self.bounds} ({self.crs}) lie outside the tile",
-                expected=f"an area that touches {place} ({crs_label(grid.crs)})",
-                fix="mind the bounds' CRS: crs=… says it",
-            )
-        shape = (max(y1 - y0, 0), max(x1 - x0, 0))
-        first = (tile.offset[0] + y0, tile.offset[1] + x0)
-        return Shift(grid, shape, first, tile.shape, (1.0, 1.0), (y0, x0))
+        return y0, y1, x0, x1
+
+    def _outside(self, tile: TileSpec) -> OutsideError:
+        """Return the error for bounds that do not touch the tile; axes may have changed places."""
+        own = tile.window_geobox
+        place = "it" if own is None else f"{tuple(own.boundingbox.bbox)} ({crs_label(own.crs)})"
+        left, bottom, right, top = self.bounds
+        turned = Crop((bottom, left, top, right), self.crs)
+        fix = "mind the bounds' CRS: crs=… says it"
+        with suppress(ParameterError):
+            y0, y1, x0, x1 = turned._spans(tile)
+            if y0 < y1 and x0 < x1:
+                fix = f"bounds are left, bottom, right, top: {turned.bounds}"
+        return OutsideError(
+            f"the bounds {self.bounds} ({self.crs}) lie outside the tile",
+            expected=f"an area that touches {place}",
+            fix=fix,
+        )
