@@ -266,8 +266,12 @@ def test_flags_of_such_a_layer_are_checked_when_it_is_known() -> None:
         ParameterError, match=r"has no flag 'tihck' \(did you mean 'thick'\?\); expected some of"
     ):
         MaskFromFlags("tihck", qa="quality")(own_layer())
-    with pytest.raises(ParameterError, match=r"does not know the flag 'thick'"):
+    with pytest.raises(ParameterError, match=r"does not know the flag 'thick'.*needs qa=, its variable"):
         MaskFromFlags("thick")
+    with pytest.raises(
+        MissingVariableError, match=r"name it: qa='quality', whose flags are cloud, thin, thick"
+    ):
+        MaskFromFlags()(own_layer())
     with pytest.raises(ParameterError, match=r"got no flags"):
         MaskFromFlags((), qa="quality")
 

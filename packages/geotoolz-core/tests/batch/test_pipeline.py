@@ -12,9 +12,9 @@ from gtz_batch_ops import Ratio, WriteNpy
 from geotoolz.batch import BatchReport, CatalogPipeline, ExitCode, RetryPolicy, TileState
 from geotoolz.core import Sequential, geobox_of
 from geotoolz.core._errors import BatchError, MissingVariableError, ParameterError, ReadError
-from geotoolz.core.testing import write_scene
+from geotoolz.core.testing import simulate_scene, write_scene
 from geotoolz.grid import Crop, Reproject, Resample
-from geotoolz.io import WriteCOG, open_tile
+from geotoolz.io import WriteCOG, WriteZarr, open_tile
 from geotoolz.radiometry import BoxMean
 from geotoolz.vector import ClipToArea
 
@@ -374,3 +374,27 @@ def test_another_sink_makes_the_outputs_anew(scenes, tmp_path):
     assert job(scenes, tmp_path, more).run().counts == {"done": SCENES}
     assert len(list((tmp_path / "v2").glob("*.tif"))) == 2 * SCENES
     assert job(scenes, tmp_path, more).run().counts == {"fresh": SCENES}
+
+
+def test_check_tells_what_the_sink_that_a_run_adds_cannot_write(tmp_path):
+    pytest.importorskip("h5netcdf")
+    for name, times in (("day", ["2023-06-10"]), ("plain", [])):
+        tile = simulate_scene((16, 16), bands=("red",)).drop_vars("time", errors="ignore")
+        if times:
+            tile = tile.expand_dims(time=np.array(times, "datetime64[ns]"))
+        (tmp_path / name).mkdir()
+        tile.red.encoding = {"grid_mapping": "spatial_ref"}
+        tile.to_netcdf(tmp_path / name / "a.nc", engine="h5netcdf")
+    wrong, right = (
+        CatalogPipeline([tmp_path / name / "a.nc"], BoxMean(3), tmp_path / f"out-{name}", progress="none")
+        for name in ("day", "plain")
+    )
+    (finding,) = wrong.check()
+    assert (finding.level, finding.operator) == ("error", "WriteCOG")
+    assert "has dims ('time', 'y', 'x')" in finding.message and "Composite" in finding.message
+    assert wrong.run().failed
+    assert right.check() == () and right.run().ok
+    own = CatalogPipeline(
+        [tmp_path / "day" / "a.nc"], Sequential([BoxMean(3), WriteZarr("{item_id}.zarr")]), tmp_path / "z"
+    )
+    assert own.check() == ()  # a pipeline's own sink may write more

@@ -21,6 +21,7 @@ from geotoolz.batch import (
     runs,
     verify,
 )
+from geotoolz.catalog import GeoCatalog
 from geotoolz.core import BatchError, ParameterError
 from geotoolz.core.testing import write_scene
 from geotoolz.radiometry import SelectBands
@@ -117,3 +118,32 @@ def test_a_bar_on_a_terminal(monkeypatch, capsys):
     assert isinstance(get_progress("auto"), RichProgress)
     with pytest.raises(ParameterError, match="progress"):
         get_progress("loud")
+
+
+def test_what_the_catalog_left_out_is_reported(tmp_path):
+    """A scene of which not even the metadata can be read has no tile; a run must not pass over it."""
+    for number in range(2):
+        scene = {"shape": (32, 32), "bands": ("red",), "datetime": f"2023-06-{number + 10}"}
+        write_scene(scene, tmp_path / "in")
+    (tmp_path / "in" / "torn.tif").write_bytes(b"II*\0 no more")
+    catalog = GeoCatalog.from_folder(tmp_path / "in")
+    assert [problem.kept for problem in catalog.problems] == [False]
+
+    def went(shard=None):
+        job = CatalogPipeline(catalog, SelectBands(("red",)), tmp_path / "out", progress="none", shard=shard)
+        return job.run()
+
+    for report in (went(), went(), BatchReport.load(tmp_path / "out")):  # also where nothing is to be done
+        assert not report.failed and report.exit_code is ExitCode.FAILED_TILES and not report.ok
+        (told,) = report.left_out
+        assert told.startswith(str(tmp_path / "in" / "torn.tif")) and "1 left out" in str(report)
+        assert report.to_dict()["left_out"] == [told]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h2>Left out</h2>" in page and "torn.tif" in page
+    shards = [went((part, 2)) for part in (1, 2)]
+    assert all(report.left_out == (told,) for report in shards)
+    assert BatchReport.load(tmp_path / "out").left_out == (told,)
+    good = [row for row in sorted((tmp_path / "in").iterdir()) if row.is_dir()]
+    whole = CatalogPipeline(good, SelectBands(("red",)), tmp_path / "out2", progress="none").run()
+    assert whole.ok and whole.left_out == () and "left_out" not in whole.to_dict()
+    assert "Left out" not in (tmp_path / "out2" / "report.html").read_text()

@@ -20,6 +20,7 @@ from geotoolz.io._readers import _registry
 from geotoolz.radiometry import SelectBands
 
 _NAME = re.compile(r"([A-Z0-9]+)_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(_ortho\.tif)?")
+_FLAGS = {"flag_masks": [1, 2], "flag_meanings": "cloud haze"}
 _MEANS = Declared(1e-4, 0.0, nodata=0, units="1", quantity="surface_reflectance")
 
 
@@ -35,6 +36,8 @@ def _scene(path: Path, files: list[tuple[str, Path, int]]) -> SceneInfo:
     )
     assets = [
         Asset(name, str(file), index, BandDef(name, f"B{n}", name, 650.0), _MEANS)
+        if name != "qa"
+        else Asset(name, str(file), index, BandDef(name, "QA", name, kind="flags"), attrs=_FLAGS)
         for n, (name, file, index) in enumerate(files, start=1)
     ]
     return SceneInfo(str(path), product, tuple(assets))
@@ -141,3 +144,13 @@ def test_bands_go_by_the_sensors_own_names_too(tmp_path: Path) -> None:
     twice = TileSpec.of(tile.assign(copy=tile.nir))
     assert twice.lookup("B2") is None  # two could be meant
     assert twice.find("nir") == "nir"
+
+
+def test_a_reader_says_what_the_bits_of_its_flags_mean(tmp_path: Path) -> None:
+    path = tmp_path / "FLIGHT_20230618T1012"
+    for name, value in (("b1", 1000), ("b2", 4000), ("qa", 2)):
+        write(path / f"{name}.tif", value)
+    scene = _scene(path, [("red", path / "b1.tif", 1), ("qa", path / "qa.tif", 1)])
+    for tile in (open_tile(scene), open_tile(scene, bands=["qa"], raw=True)):
+        assert tile.qa.dtype == np.uint16 and tile.qa.attrs["quantity"] == "flags"
+        assert {key: tile.qa.attrs[key] for key in _FLAGS} == _FLAGS

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from pyproj import CRS
 from test_readers_cubes import same_as_spec
 
 from geotoolz.core import MissingCRSError, ReadError
@@ -111,6 +112,23 @@ def test_cf_grid_mapping_without_wkt(tmp_path: Path) -> None:
     assert list(tile) == ["snow"]
     assert "Lambert Azimuthal Equal Area" in tile.odc.geobox.crs.to_wkt()
     assert tile.odc.geobox.affine == Affine(10, 0, 0, 0, -10, 35)
+
+
+def test_a_variable_that_names_no_grid_mapping_has_that_of_the_others(tmp_path: Path) -> None:
+    def written(name: str, **mappings: str) -> Path:
+        values = np.arange(12, dtype="f4").reshape(3, 4)
+        bands = {
+            band: (("y", "x"), values, {"grid_mapping": mappings[band]} if band in mappings else {})
+            for band in ("red", "nir", "quality")
+        }
+        grids = {one: ((), 0, {"crs_wkt": CRS(one.replace("_", ":")).to_wkt()}) for one in mappings.values()}
+        coords = {"y": [25.0, 15.0, 5.0], "x": [5.0, 15.0, 25.0, 35.0]}
+        return save(xr.Dataset({**bands, **grids}, coords=coords), tmp_path / name)
+
+    found = open_tile(written("a.nc", red="EPSG_32633", nir="EPSG_32633"))
+    assert {*found} == {"red", "nir", "quality"} and found.odc.geobox.crs.epsg == 32633
+    with pytest.raises(MissingCRSError, match="no coordinate reference system"):  # two could be meant
+        open_tile(written("b.nc", red="EPSG_32633", nir="EPSG_32634"))
 
 
 def test_irregular_grids_are_refused_with_the_tool(tmp_path: Path) -> None:

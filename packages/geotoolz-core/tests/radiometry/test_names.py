@@ -144,6 +144,26 @@ def test_gamma_after_a_stretch_is_marked_and_refused_by_an_index() -> None:
         require_physical(TileSpec.of(shown), ("red",), "NDVI")
 
 
+def test_digital_numbers_of_which_nobody_tells_the_offset(one: One) -> None:
+    numbers = np.full((1, 1), 9000, "u2")
+    bare = {"quantity": "dn", "units": "1"}
+
+    def doubts(attrs: dict[str, Any], **tile: Any) -> tuple[str, ...]:
+        return require_physical(TileSpec.of(one(numbers, 0, attrs, **tile)), ("red",), "NDVI")
+
+    assert doubts({**bare, "add_offset": 0}) == (
+        "'red' holds digital numbers; ratios are right, thresholds and sums are not",
+    )
+    assert doubts({**bare, "add_offset": 0}, platform="landsat-8")  # somebody says that there is none
+    (note,) = doubts(bare, platform="worldview-3")
+    assert note.endswith("nothing says their offset; ratios are right where there is none")
+    for platform in ("landsat-8", "Landsat-5"):
+        with pytest.raises(
+            QuantityError, match=r"nothing says their scale.*MTL file.*attrs\['add_offset'\] = 0"
+        ):
+            doubts(bare, platform=platform)
+
+
 @pytest.mark.parametrize(
     ("said", "notes"),
     [

@@ -33,7 +33,10 @@ FlagsOption = Annotated[
     ),
 ]
 QaOption = Annotated[
-    str | None, typer.Option("--qa", metavar="NAME", help="The quality layer, if several could be meant.")
+    str | None,
+    typer.Option(
+        "--qa", metavar="NAME", help="The quality layer, if several could be meant, or another product's."
+    ),
 ]
 LayerOption = Annotated[
     str | None,

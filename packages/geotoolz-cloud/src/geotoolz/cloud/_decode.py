@@ -63,7 +63,7 @@ def listed(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: (one,) if key in names and isinstance(one, str) else one for key, one in values.items()}
 
 
-def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> None:
+def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str, fix: str = "") -> None:
     """Raise `ParameterError` for an unknown or missing flag."""
     names = tuple(known)
     if not flags:
@@ -73,6 +73,7 @@ def check_flags(flags: tuple[str, ...], known: Iterable[str], label: str) -> Non
             raise ParameterError(
                 f"{label} does not know the flag {flag!r}{nearest(flag, names)}",
                 expected=f"some of {', '.join(names)}",
+                fix=fix,
             )
 
 
@@ -84,7 +85,8 @@ def check_choice(flags: tuple[str, ...] | None, qa: str | None, layer: str | Non
     if layer is not None and layer not in LAYERS:
         raise ParameterError(f"layer={layer!r}", expected=f"one of {', '.join(LAYERS)}")
     if flags is not None and (layer is not None or qa is None or not flags):
-        check_flags(flags, ALL_FLAGS if layer is None else LAYERS[layer].flags, label)
+        other = "" if layer is not None else "a flag of another product's layer needs qa=, its variable"
+        check_flags(flags, ALL_FLAGS if layer is None else LAYERS[layer].flags, label, other)
 
 
 def find_layer(tile: TileSpec, qa: str | None, layer: str | None, label: str) -> Found:
@@ -113,10 +115,16 @@ def find_layer(tile: TileSpec, qa: str | None, layer: str | None, label: str) ->
                 return Found(known, bands, beside)
         elif (name_ := _lookup(tile, known)) is not None:
             return Found(known, {"": name_})
+    fix = "read it with the bands, or name it with qa= and layer="
+    for name, spec in tile.variables.items():
+        if "flag_meanings" in spec.attrs:
+            fix = (
+                f"name it: qa={name!r}, whose flags are {', '.join(str(spec.attrs['flag_meanings']).split())}"
+            )
     raise MissingVariableError(
         f"{label} found no quality layer among {', '.join(tile.variables)}",
         expected=f"one of {', '.join(LAYERS)}",
-        fix="read it with the bands, or name it with qa= and layer=",
+        fix=fix,
     )
 
 

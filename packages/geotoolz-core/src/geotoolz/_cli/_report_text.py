@@ -49,6 +49,8 @@ def print_report(report: BatchReport, *, limit: int | None = None) -> None:
         say(f"{row.status}  {row.tile_id}  {clipped(f'{row.error}: {row.message}')}")
     if limit is not None and len(failed) > limit:
         say(f"… and {len(failed) - limit} more failed tiles")
+    for text in report.left_out[:limit]:
+        say(f"left out  {clipped(text)}")
     out = shown_path(report.out)
     if report.engine == "none":
         say(f"{out}: nothing to do: {_counts(report)}")

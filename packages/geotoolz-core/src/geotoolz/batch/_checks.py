@@ -75,8 +75,27 @@ def examined(op: Operator, tasks: Iterable[TileTask]) -> tuple[tuple[Finding, ..
         except GeotoolzError as error:
             found.append(Finding("error", "", "", str(error), task.tile_id))
             continue
-        found.extend(check(op, specs[-1]))
+        told = check(op, specs[-1])
+        found.extend(told)
+        if not any(finding.level == "error" for finding in told):
+            found.extend(_unwritable(op, specs[-1]))
     return ranked(found), specs
+
+
+def _unwritable(op: Operator, spec: TileSpec) -> list[Finding]:
+    """Say what the sink that a run adds could not write; one that the pipeline has is checked with it."""
+    from geotoolz.core import Finding, GeotoolzError, compile
+
+    if split(op)[1] is not None:
+        return []
+    sink = default_sink()
+    try:
+        program = compile(op, spec)
+        sink.check_tile(program.output, tuple(program.created))
+    except GeotoolzError as error:
+        label = str(spec.attrs.get("tile_id", ""))
+        return [Finding("error", "", type(sink).__name__, str(error), label)]
+    return []
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:

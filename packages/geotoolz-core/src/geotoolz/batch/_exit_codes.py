@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The user asked for something that cannot be done."""
     FAILED_TILES = 3
-    """The run finished; some tiles failed (or are still quarantined)."""
+    """The run finished; some tiles failed (or are still quarantined), or the catalog left files out."""
     STOPPED = 4
     """The run was stopped: failure limit, a failed quality check, an output folder that cannot be written."""
     INTERRUPTED = 130

@@ -70,7 +70,7 @@ def render(report: BatchReport) -> str:
         f"<h1>{escape(str(report.out))}</h1><p class='sub'>{escape(str(report))}. "
         f"Started {escape(report.started)}. "
         f"Pipeline <code>{escape(report.config_hash)}</code></p><div class='cards'>{_cards(report)}</div>"
-        f"{draw_map(rows)}{errors(rows)}{times(rows)}{usage(rows)}{standing_out(rows)}"
+        f"{_left_out(report)}{draw_map(rows)}{errors(rows)}{times(rows)}{usage(rows)}{standing_out(rows)}"
         f"<section><h2>Tiles</h2><div class='wide'><table id='tiles'><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>{more}</section></body></html>\n"
     )
@@ -84,12 +84,26 @@ def _cards(report: BatchReport) -> str:
     cards += [_card(f"failed: {kind}", count) for kind, count in sorted(report.failures.items())]
     if report.orphans:
         cards.append(_card("orphan", report.orphans))
+    if report.left_out:
+        cards.append(_card("left out", len(report.left_out)))
     return "".join(cards)
+
+
+def _left_out(report: BatchReport) -> str:
+    """Return the files that no tile stands for."""
+    if not report.left_out:
+        return ""
+    lines = "".join(f"<li><code>{escape(one)}</code></li>" for one in report.left_out[:_MAX_ROWS])
+    return f"<section><h2>Left out</h2><p>Files that could not be described:</p><ul>{lines}</ul></section>"
 
 
 def _card(name: str, count: int) -> str:
     colour = (
-        "bad" if name.startswith(("failed", "quarantined")) else "good" if name in ("done", "fresh") else ""
+        "bad"
+        if name.startswith(("failed", "quarantined", "left out"))
+        else "good"
+        if name in ("done", "fresh")
+        else ""
     )
     return f"<div class='card'><b class='{colour}'>{count}</b>{escape(name)}</div>"
 

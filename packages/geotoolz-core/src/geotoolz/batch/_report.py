@@ -92,6 +92,8 @@ class BatchReport:
         Which part of the catalog it was about. Every shard has a report of its own.
     parts : tuple of (int, int)
         The shards whose reports were taken together to this one.
+    left_out : tuple of str
+        Files that the catalog could not describe when it was built, with the reason: no tile stands for them.
     """
 
     out: Place
@@ -107,6 +109,7 @@ class BatchReport:
     why: str = ""
     shard: tuple[int, int] | None = None
     parts: tuple[tuple[int, int], ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def pages(self) -> tuple[Place, ...]:
@@ -142,11 +145,13 @@ class BatchReport:
             return ExitCode.INTERRUPTED
         if self.stopped is not None or self.over_limit:
             return ExitCode.STOPPED
-        return ExitCode.FAILED_TILES if self.failed else ExitCode.DONE
+        return ExitCode.FAILED_TILES if self.failed or self.left_out else ExitCode.DONE
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "no tiles"
         text = f"{counts} in {self.seconds:.1f} s ({self.engine})"
+        if self.left_out:
+            text += f"; {len(self.left_out)} left out, because nobody can tell what they are"
         if self.stopped is StopReason.INTERRUPTED:
             return f"{text}; interrupted, run again to go on"
         if self.stopped is not None:
@@ -188,6 +193,7 @@ class BatchReport:
             "counts": self.counts,
             "failures": self.failures,
             "orphans": self.orphans,
+            **({"left_out": list(self.left_out)} if self.left_out else {}),
             **({} if self.shard is None else {"shard": list(self.shard)}),
         }
 
@@ -265,6 +271,7 @@ class BatchReport:
             told["config_hash"],
             told.get("why", ""),
             None if shard is None else (shard[0], shard[1]),
+            left_out=tuple(told.get("left_out", ())),
         )
 
 

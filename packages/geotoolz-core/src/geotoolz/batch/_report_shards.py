@@ -45,6 +45,7 @@ def together(reports: Sequence[BatchReport]) -> BatchReport:
         orphans=max(part.orphans for part in parts),
         started=min(part.started for part in parts),
         why=stopped.why,
+        left_out=tuple(dict.fromkeys(one for part in parts for one in part.left_out)),
         shard=None,
         parts=tuple(part.shard for part in parts if part.shard is not None),
     )

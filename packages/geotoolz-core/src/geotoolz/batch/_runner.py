@@ -110,6 +110,7 @@ def _report(
         job.config_hash,
         why="" if work is None else work.why,
         shard=job.shard,
+        left_out=tuple(str(one) for one in getattr(job.catalog, "problems", ()) if not one.kept),
     )
 
 

@@ -131,7 +131,7 @@ def require_physical(tile: TileSpec, names: Iterable[str], needed_by: str) -> tu
         if spec.quantity in ("dn", None):
             _require_no_untold_offset(tile, name, spec, needed_by)
         if spec.quantity == "dn":
-            note = _digital_numbers(name, spec, needed_by)
+            note = _digital_numbers(tile, name, spec, needed_by)
             if note:
                 notes.append(note)
     return tuple(notes)
@@ -163,7 +163,7 @@ def _require_no_untold_offset(tile: TileSpec, name: str, spec: VarSpec, needed_b
         )
 
 
-def _digital_numbers(name: str, spec: VarSpec, needed_by: str) -> str:
+def _digital_numbers(tile: TileSpec, name: str, spec: VarSpec, needed_by: str) -> str:
     offset = spec.attrs.get("add_offset", 0) or 0
     if offset != 0:
         raise QuantityError(
@@ -172,7 +172,19 @@ def _digital_numbers(name: str, spec: VarSpec, needed_by: str) -> str:
             expected="reflectance",
             fix="open the tile without raw=True, or put DNToReflectance first",
         )
-    return f"{name!r} holds digital numbers; ratios are right, thresholds and sums are not"
+    if "add_offset" in spec.attrs:
+        return f"{name!r} holds digital numbers; ratios are right, thresholds and sums are not"
+    if str(tile.attrs.get("platform", "")).lower().startswith("landsat"):
+        raise QuantityError(
+            f"{needed_by} reads {name!r}, which holds digital numbers of Landsat, and nothing says their "
+            "scale and offset: every Level-1 and Level-2 product has an offset",
+            expected="reflectance",
+            fix="put the scene's MTL file beside the bands, or DNToReflectance(scale=…, offset=…) first; "
+            f"where there is no offset, say so: ds[{name!r}].attrs['add_offset'] = 0",
+        )
+    return (
+        f"{name!r} holds digital numbers, and nothing says their offset; ratios are right where there is none"
+    )
 
 
 def is_surface_reflectance(tile: TileSpec, name: str) -> bool:

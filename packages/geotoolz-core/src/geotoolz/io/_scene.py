@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from geotoolz.core._errors import MissingVariableError, ParameterError, TileError, nearest
 from geotoolz.core._sensors import ROLES
@@ -36,6 +37,9 @@ class Asset:
         The declared grid.
     default : bool
         Whether it is read when no bands are asked for.
+    attrs : mapping
+        Further attributes of the variable: of a layer of flags ``flag_masks``, ``flag_values`` and
+        ``flag_meanings`` as the CF conventions have them.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Asset:
     extent: tuple[float, float, float, float] | None = None
     shape: tuple[int, int] | None = None
     default: bool = True
+    attrs: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def _reader(source: Any, read: Mapping[str, Any]) -> SceneReader:
     if not isinstance(scene, SceneReader):
         raise ExecutorError(
             f"{scene.origin} is no set of rasters, and {WHO}",
-            fix="run it on whole tiles with run(), or convert it to Zarr or GeoTIFF first",
+            fix="run it on whole tiles (run(), `geotoolz run`), or convert it to Zarr or GeoTIFF first",
         )
     if read and scene is source:
         raise ParameterError(

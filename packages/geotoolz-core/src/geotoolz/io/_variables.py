@@ -162,7 +162,7 @@ def _attrs(asset: Asset, header: Header, position: int, radiometry: Radiometry, 
             attrs["wavelength_nm"] = float(band.wavelength)
         if band.kind == "flags":
             attrs |= flag_attrs(asset.band.name if asset.band else asset.name)
-    return attrs
+    return {**attrs, **asset.attrs}
 
 
 def band_values(band: Band, part: Target) -> Array:

@@ -54,7 +54,7 @@ class WriteCOG(Sink):
     predictor : {"auto", "yes", "no"}
         Differences instead of values; ``"auto"`` uses them except for classes and masks.
     blocksize : int
-        Size of the internal tiles, a multiple of 16.
+        Size of the internal tiles, a multiple of 16, at least 64.
     overviews : {"average", "nearest", "bilinear", "cubic", "mode", "none"}
         How overviews are made; classes and masks always take the nearest pixel. Complex numbers have
         average, mode, nearest and none.
@@ -213,7 +213,7 @@ def _check_variable(name: str, spec: VarSpec) -> None:
         raise TileError(
             f"variable {name!r} has dims {spec.dims}",
             expected="(y, x)",
-            fix="write one date at a time (ds.isel(time=0)), or the stack with write_zarr",
+            fix="write one date at a time (ds.isel(time=0)) or their Composite, or the stack with WriteZarr",
         )
     gdal_type(name, spec.dtype)
     nodata = spec.nodata

@@ -130,13 +130,14 @@ def _contents(path: Path, raw: bool) -> Contents:
     variables: dict[str, Layered] = {}
     left: list[str] = []
     grids: dict[str, tuple[GeoBox, bool]] = {}
+    shared = _shared_mapping(store, dims)
     for name, array in store.data_vars.items():
         lead = _lead(array, dims)
         if lead is None:
             if {dims.y, dims.x} <= {*array.dims}:
                 left.append(f"{name} {array.dims}")
             continue
-        mapping = str(array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or "")
+        mapping = _mapping(array) or shared
         if mapping not in grids:
             grids[mapping] = grid_of(store, dims, mapping, path, notes)
         variables[str(name)] = _variable(str(name), array, lead, dims, *grids[mapping], path, raw)
@@ -153,6 +154,16 @@ def _contents(path: Path, raw: bool) -> Contents:
         attrs["metadata_notes"] = "; ".join(dict.fromkeys(notes))
         warn_once(str(path), attrs["metadata_notes"])
     return Contents(str(path), variables, _coords(store, dims, path), attrs, (str(path),))
+
+
+def _mapping(array: xr.DataArray) -> str:
+    return str(array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or "")
+
+
+def _shared_mapping(store: xr.Dataset, dims: SpatialDims) -> str:
+    """Return the grid mapping of variables that name none: quality layers often do not."""
+    named = {_mapping(array) for array in store.data_vars.values() if _lead(array, dims) is not None} - {""}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _lead(array: xr.DataArray, dims: SpatialDims) -> tuple[str, ...] | None:
