@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from geotoolz.catalog import GeoCatalog, StackReader, open_stack, solar_day, stack_grid
+from geotoolz.catalog._stack_grid import touching
 from geotoolz.core import (
     CatalogError,
     Extent,
@@ -372,6 +373,34 @@ def test_every_scene_must_have_the_bands(two_zones: GeoCatalog, tmp_path: Path) 
     few = GeoCatalog.from_items([*two_zones.to_items(), *GeoCatalog.from_folder(tmp_path).to_items()])
     with pytest.raises(MissingVariableError, match="the same variables in every scene"):
         few.stack(grid())
+
+
+def test_grid_of_all_scenes(tmp_path: Path, two_zones: GeoCatalog) -> None:
+    """Nothing is lost or added on the way through degrees."""
+    scene = write_scene({"shape": (100, 80), "bands": ("red",)}, tmp_path / "in")
+    catalog = GeoCatalog.from_folder(tmp_path / "in")
+    own = geobox_of(open_tile(scene))
+    assert stack_grid(catalog, resolution=10.0) == own == stack_grid(catalog)
+    assert stack_grid(catalog, catalog.bounds, 10.0).shape != own.shape  # a frame of nothing around it
+    elsewhere, there = (
+        stack_grid(catalog, resolution=10.0, crs="EPSG:3857").boundingbox,
+        own.footprint("EPSG:3857").boundingbox,
+    )
+    assert (
+        elsewhere.left <= there.left < elsewhere.left + 10 and elsewhere.top - 10 < there.top <= elsewhere.top
+    )
+    for crs in ("EPSG:32633", "EPSG:32634"):  # the scenes of both zones lie in it
+        grid = stack_grid(two_zones, resolution=10.0, crs=crs)
+        boxes = [row for row in two_zones.iter_rows() if row.crs == crs]
+        assert boxes
+        for row in boxes:
+            assert grid.boundingbox.left <= row.left and row.right <= grid.boundingbox.right
+            assert grid.boundingbox.bottom <= row.bottom and row.top <= grid.boundingbox.top
+        assert len(touching(two_zones, grid)) == len(two_zones)
+    bare = catalog.assign(left=np.nan)  # an item that tells its footprint and no grid
+    assert stack_grid(bare, resolution=10.0) == stack_grid(catalog, catalog.bounds, 10.0)
+    with pytest.raises(CatalogError):
+        stack_grid(catalog.filter("cloud_cover > 1000"), resolution=10.0)
 
 
 def test_grid_of_an_area(two_zones: GeoCatalog) -> None:

@@ -103,7 +103,7 @@ def monthly(
     scenes, area = need_catalog(catalog), parse_aoi(aoi, catalog)
     written = monthly_composite(
         scenes,
-        scenes.bounds if area is None else area,
+        area,
         res,
         chosen,
         min_obs,

@@ -36,7 +36,7 @@ _CLOUDS = MaskClouds()
 
 def monthly_composite(
     catalog: GeoCatalog | str | os.PathLike[str],
-    aoi: Any,
+    aoi: Any = None,
     resolution: float | None = None,
     reducer: str | Composite = "median",
     min_obs: int = 1,
@@ -68,8 +68,9 @@ def monthly_composite(
     catalog : GeoCatalog or path
         The scenes (a folder of scenes, or a saved catalog); select dates and clouds with `query` and
         `filter` first.
-    aoi : tuple, geometry, GeoDataFrame or GeoBox
-        The area, as `stack_grid` takes it. A GeoBox without `resolution` is the grid itself.
+    aoi : tuple, geometry, GeoDataFrame or GeoBox, optional
+        The area, as `stack_grid` takes it; by default what the scenes cover. A GeoBox without `resolution`
+        is the grid itself.
     resolution : float, optional
         Pixel size in units of the CRS; by default that of the finest of the bands.
     reducer : {"median", "mean", "geomedian", "medoid", "max_ndvi"} or Composite

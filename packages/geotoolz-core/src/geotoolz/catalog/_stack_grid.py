@@ -14,17 +14,19 @@ from geotoolz.core._grid import crs_label, grid_label
 if TYPE_CHECKING:
     from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
+    from odc.geo.geom import BoundingBox
 
     from geotoolz.catalog._catalog import GeoCatalog
     from geotoolz.io._scene import BandRequest
     from geotoolz.io._sign import Sign
 
+_EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)
 _NOISE = 1e-6  # of a pixel: an edge so near to a whole multiple is one
 
 
 def stack_grid(
     catalog: GeoCatalog,
-    aoi: Any,
+    aoi: Any = None,
     resolution: float | None = None,
     crs: Any = None,
     *,
@@ -40,9 +42,9 @@ def stack_grid(
     ----------
     catalog : GeoCatalog
         The scenes; they decide the CRS where none is given.
-    aoi : tuple, geometry, GeoDataFrame or GeoBox
+    aoi : tuple, geometry, GeoDataFrame or GeoBox, optional
         As `open_tile` takes it: a tuple is ``(west, south, east, north)`` in degrees, west > east crosses
-        the antimeridian.
+        the antimeridian. By default what the scenes cover, by their own grids.
     resolution : float, optional
         Pixel size in units of the CRS; by default that of the finest band of the first scene that is in it.
     crs : object, optional
@@ -76,7 +78,7 @@ def stack_grid(
     target = CRS(_usual_crs(catalog, aoi) if crs is None else crs)
     if resolution is None:
         resolution = _finest_pixel(catalog, aoi, target, bands, sign)
-    bounds = aoi_bounds(aoi, target)
+    bounds = _covered(catalog, target) if aoi is None else aoi_bounds(aoi, target)
     left, bottom = (math.floor(v / resolution + _NOISE) for v in (bounds.left, bounds.bottom))
     right, top = (math.ceil(v / resolution - _NOISE) for v in (bounds.right, bounds.top))
     shape = (max(top - bottom, 1), max(right - left, 1))
@@ -104,6 +106,28 @@ def _finest_pixel(catalog: GeoCatalog, aoi: Any, crs: CRS, bands: BandRequest, s
     )
 
 
+def _covered(catalog: GeoCatalog, target: CRS) -> BoundingBox:
+    """Return what the scenes cover; those that are in the target's CRS to the last digit."""
+    from odc.geo.geom import BoundingBox, box
+
+    from geotoolz.io._lattice import aoi_bounds
+
+    frame = catalog.frame
+    untold = frame[["crs", "left"]].isna().any(axis=1)
+    parts = [aoi_bounds(tuple(frame[untold].total_bounds), target)] if untold.any() else []
+    for crs, rows in frame[~untold].groupby("crs"):
+        low, high = rows[["left", "bottom"]].min(), rows[["right", "top"]].max()
+        own = box(float(low.left), float(low.bottom), float(high.right), float(high.top), str(crs))
+        parts.append(aoi_bounds(own, target))
+    return BoundingBox(
+        min(part.left for part in parts),
+        min(part.bottom for part in parts),
+        max(part.right for part in parts),
+        max(part.top for part in parts),
+        target,
+    )
+
+
 def _over(catalog: GeoCatalog, aoi: Any) -> GeoCatalog:
     """Return the scenes over an area.
 
@@ -116,7 +140,9 @@ def _over(catalog: GeoCatalog, aoi: Any) -> GeoCatalog:
 
     from geotoolz.io._lattice import aoi_bounds
 
-    bounds = aoi_bounds(aoi, CRS("EPSG:4326"))
+    if aoi is None and len(catalog):
+        return catalog
+    bounds = aoi_bounds(aoi or _EVERYWHERE, CRS("EPSG:4326"))
     found = catalog.query(geometry=footprint_of_bounds(bounds.bbox, "EPSG:4326"))
     if not len(found):
         raise CatalogError(
