@@ -619,3 +619,23 @@ def test_a_misspelt_parameter_would_get_another_picture(client, layers, word, me
     assert client.get(f"/layers/ndvi/point?{where}&tme=2023").status_code == 422
     assert client.get("/layers/ndvi/preview.png?szie=64").status_code == 422
     assert client.get("/wmts?SERVICE=WMTS&REQUEST=GetCapabilities&VERSION=1.0.0").status_code == 200
+
+
+@pytest.mark.parametrize("word", ["rescale=0,1", "bidx=1", "colormap_name=viridis"])
+def test_words_of_other_servers_are_refused(client, layers, word):
+    """They would get another picture than was asked for."""
+    layer = layers["ndvi"]
+    answer = client.get(f"{path_of(layer, middle(layer))}?{word}")
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert f"no parameter {word.partition('=')[0]!r}; expected time" in error["message"]
+    assert "server's settings" in error["fix"]
+
+
+def test_a_place_outside_is_told_where_the_layer_lies(client, layers):
+    west, south, east, north = layers["ndvi"]["bounds"]
+    answer = client.get("/layers/ndvi/point", params={"lon": (south + north) / 2, "lat": (west + east) / 2})
+    assert answer.status_code == 404
+    told = answer.json()["error"]["message"]
+    assert f"longitudes from {round(west, 5)} to {round(east, 5)}" in told
+    assert f"latitudes from {round(south, 5)} to {round(north, 5)}" in told

@@ -178,8 +178,15 @@ class Layer:
     def nothing_here(self, what: str, time: str | None) -> Problem:
         """Return what is told of a place where the layer shows nothing of what was looked for."""
         when = self.settings.time if time is None else time
-        at = f" at this time ({when})" if when is not None else ""
-        return Problem(f"there is no {what}{at}", status=404, code="outside")
+        if when is not None:
+            return Problem(f"there is no {what} at this time ({when})", status=404, code="outside")
+        west, south, east, north = (round(side, 5) for side in self.bounds)
+        return Problem(
+            f"there is no {what}",
+            status=404,
+            code="outside",
+            expected=f"longitudes from {west} to {east} and latitudes from {south} to {north}",
+        )
 
     # ---- drawing -------------------------------------------------------------------------------------------
 

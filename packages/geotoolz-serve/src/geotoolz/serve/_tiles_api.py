@@ -26,13 +26,30 @@ if TYPE_CHECKING:
     from geotoolz.serve._registry import Registry
 
 
+_OF_OTHERS = frozenset(
+    {"algorithm", "assets", "bidx", "color_formula", "colormap", "colormap_name", "expression", "nodata"}
+    | {"resampling", "rescale", "return_mask", "unscale"}
+)
+"""What other tile servers (titiler) take in an address, and what a layer here says in its settings."""
+
+
 def refuse_misspelt(request: Request) -> None:
-    """Refuse a misspelt parameter, which would get another picture; clients may add words of their own."""
+    """Refuse a parameter that would get another picture than was asked for.
+
+    That are misspelt ones, and those of other servers; clients may add words of their own.
+    """
     dependant = getattr(request.scope.get("route"), "dependant", None)
     known = [field.alias for field in getattr(dependant, "query_params", ())]
     for word in request.query_params:
         if word not in known and (hint := nearest(word, known)):
             raise ParameterError(f"there is no parameter {word[:64]!r}{hint}", expected=", ".join(known))
+        if word in _OF_OTHERS and word not in known:
+            raise ParameterError(
+                f"there is no parameter {word!r}",
+                expected=", ".join(known),
+                fix="bands, limits and colours are the layer's own: pipeline, rescale and colormap in the "
+                "server's settings",
+            )
 
 
 tiles_router = APIRouter(tags=["maps"], dependencies=[Depends(refuse_misspelt)])
