@@ -21,7 +21,7 @@ from geotoolz.batch import (
     runs,
     verify,
 )
-from geotoolz.catalog import GeoCatalog
+from geotoolz.catalog import GeoCatalog, Problem
 from geotoolz.core import BatchError, ParameterError
 from geotoolz.core.testing import write_scene
 from geotoolz.radiometry import SelectBands
@@ -147,3 +147,8 @@ def test_what_the_catalog_left_out_is_reported(tmp_path):
     whole = CatalogPipeline(good, SelectBands(("red",)), tmp_path / "out2", progress="none").run()
     assert whole.ok and whole.left_out == () and "left_out" not in whole.to_dict()
     assert "Left out" not in (tmp_path / "out2" / "report.html").read_text()
+    known = [Problem("a", "came twice", harmless=True), Problem("b", "is truncated", kept=True)]
+    saved = GeoCatalog(GeoCatalog.from_folder(good[0]).frame, problems=known).save(tmp_path / "c.parquet")
+    again = GeoCatalog.open(saved)
+    assert list(again.problems) == known
+    assert CatalogPipeline(again, SelectBands(("red",)), tmp_path / "out3", progress="none").run().ok

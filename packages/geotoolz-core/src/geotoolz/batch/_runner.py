@@ -110,7 +110,9 @@ def _report(
         job.config_hash,
         why="" if work is None else work.why,
         shard=job.shard,
-        left_out=tuple(str(one) for one in getattr(job.catalog, "problems", ()) if not one.kept),
+        left_out=tuple(
+            str(one) for one in getattr(job.catalog, "problems", ()) if not (one.kept or one.harmless)
+        ),
     )
 
 

@@ -272,7 +272,7 @@ def _rows(
             continue
         failed = next((e for w in wished if isinstance(e := found[w.key], GeotoolzError)), None)
         if isinstance(failed, OutsideError):
-            problems.append(Problem(str(row.id), "its files do not touch the area"))
+            problems.append(Problem(str(row.id), "its files do not touch the area", harmless=True))
         elif failed is not None:
             problems.append(Problem(str(row.id), str(failed)))
         else:

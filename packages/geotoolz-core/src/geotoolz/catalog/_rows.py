@@ -75,11 +75,15 @@ class Problem:
     kept : bool
         Whether a row stands for it all the same: a scene that can be described stays, so that a run reports
         it; a file that cannot be described has no row.
+    harmless : bool
+        Whether it is worth knowing only, and no scene is missing for it: one that came twice, one beside the
+        area. What is neither kept nor harmless was left out, which a run reports.
     """
 
     path: str
     reason: str
     kept: bool = False
+    harmless: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}" + (" (row kept)" if self.kept else "")

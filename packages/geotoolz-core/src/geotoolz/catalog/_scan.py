@@ -51,7 +51,8 @@ class Scan:
             if named and count[name] > 1:
                 row["id"] = name = _long_name(root, Path(source))
             if name in first:
-                self.problems.append(Problem(source, f"has the id {name!r} that {first[name]} has already"))
+                reason = f"has the id {name!r} that {first[name]} has already"
+                self.problems.append(Problem(source, reason, harmless=True))
                 continue
             first[name] = source
             self.rows.append(row)

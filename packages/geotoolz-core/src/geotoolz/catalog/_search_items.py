@@ -126,7 +126,7 @@ def catalog_of(answer: Mapping[str, Any]) -> GeoCatalog:
     items = answer["items"]
     count = Counter(str(item.get("id")) for item in items)
     rows: list[Row] = []
-    problems = [Problem(place, reason) for place, reason in answer["notes"]]
+    problems = [Problem(place, reason, harmless=True) for place, reason in answer["notes"]]
     for item in items:
         name = str(item.get("id"))
         try:

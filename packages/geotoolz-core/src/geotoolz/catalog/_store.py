@@ -45,7 +45,9 @@ def write_frame(
     if isinstance(target, ObjectPath):
         return _write_object(frame, target, base, problems)
     out = _sorted(rebased(frame, base, target.parent))
-    out.attrs = {_META: {"version": 1, "problems": [[p.path, p.reason, p.kept] for p in problems]}}
+    out.attrs = {
+        _META: {"version": 1, "problems": [[p.path, p.reason, p.kept, p.harmless] for p in problems]}
+    }
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
