@@ -1,6 +1,6 @@
-"""Draw docs/assets/readme.png from a simulated scene: as read, clouds masked, NDVI.
+"""Draw docs/assets/readme.png of real scenes: one as read, clouds masked, and the NDVI of its month.
 
-uv run python scripts/readme_picture.py
+GEOTOOLZ_DATA=… uv run python scripts/readme_picture.py
 """
 
 from __future__ import annotations
@@ -18,26 +18,32 @@ def panels() -> list[tuple[str, Any, dict[str, Any]]]:
     """Return title, image and options of every panel."""
     import geotoolz as gz
     from geotoolz.cloud import MaskClouds
-    from geotoolz.core import Snapshot, run
-    from geotoolz.core.testing import simulate_scene
+    from geotoolz.core.testing import data_path
     from geotoolz.indices import NDVI
     from geotoolz.radiometry import MinMax, PercentileClip
+    from geotoolz.temporal import monthly_composite
 
-    bands = ("red", "green", "blue")
-    tile = simulate_scene((640, 640), seed=3, cloud_cover=0.12, bands=(*bands, "nir", "scl"))
-    snapshot = Snapshot()
-    run(gz.Sequential([MaskClouds(), NDVI()]), tile, observers=[snapshot])
-    masked, result = snapshot["operators[0]"], snapshot["operators[1]"]
+    bands, scenes = ("red", "green", "blue"), data_path("s2_l2a_33TWL_croatia")
+    item = scenes / "S2A_33TWL_20230818_0_L2A" / "S2A_33TWL_20230818_0_L2A_stac_item.json"
+    part = {"y": slice(90, 490), "x": slice(330, 730)}  # Zagreb and the Medvednica
+    tile = gz.open_tile(item, (*bands, "nir", "scl")).isel(part)
+    masked = MaskClouds()(tile)
+    month: Any = monthly_composite(scenes, bands=("red", "nir"))
+    month = month.isel(part | {"time": 0})
     show = gz.freeze(gz.Sequential([PercentileClip(1, 99, bands=bands), MinMax(bands, clip=True)]), masked)
 
     def rgb(ds: Any) -> Any:
-        image = show(ds)[list(bands)].to_array("band").transpose("y", "x", "band") ** 0.8
+        image = show(ds)[list(bands)].to_array("band").transpose("y", "x", "band") ** 0.7
         return image.where(image.notnull().all("band"), 0.88).values
 
     return [
-        ("a tile", rgb(tile), {}),
+        ("open_tile(scene)", rgb(tile), {}),
         ("MaskClouds()", rgb(masked), {}),
-        ("NDVI()", result.ndvi.values, {"cmap": "RdYlGn", "vmin": -0.1, "vmax": 0.9}),
+        (
+            "NDVI() of the month",
+            NDVI()(month).ndvi.values,
+            {"cmap": "RdYlGn", "vmin": -0.1, "vmax": 0.95},
+        ),
     ]
 
 

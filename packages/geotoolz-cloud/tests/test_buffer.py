@@ -122,3 +122,14 @@ def test_a_distance_of_less_than_a_pixel_is_told() -> None:
     assert BufferMask(300.0)(ds).mask.equals(ds.mask)
     for distance in (0.0, 450.0):  # as asked for; grows along rows
         assert not compile(BufferMask(distance), TileSpec.of(ds)).notes
+
+
+def test_metres_of_web_mercator_are_doubted() -> None:
+    box = GeoBox((40, 40), Affine(100, 0, 1_700_000, 0, -100, 8_400_000), "EPSG:3857")
+    mask = np.zeros((40, 40), bool)
+    mask[20, 20] = True
+    tile = tile_from_arrays({"mask": mask}, box)
+    for op in (BufferMask(500.0), RemoveSmall(min_area=5000.0)):
+        (note,) = compile(op, TileSpec.of(tile)).notes
+        assert "web mercator" in note.text and "Reproject('EPSG:32633')" in note.text
+    assert compile(RemoveSmall(20), TileSpec.of(tile)).notes == ()

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geotoolz.cloud import MaskClouds, RemoveSmallPatches
-from geotoolz.core import MissingVariableError, TileError
-from geotoolz.core.testing import write_landsat, write_safe
-from geotoolz.io import open_tile
-from geotoolz.temporal import BurnSeverity, open_pair
+from geotoolz.cloud import MaskClouds, MaskFromFlags, RemoveSmallPatches
+from geotoolz.core import MissingVariableError, TileError, save
+from geotoolz.core.testing import simulate_scene, write_landsat, write_safe
+from geotoolz.io import open_tile, write_tile
+from geotoolz.temporal import BurnSeverity, monthly_composite, open_pair
 
 SCENE: dict[str, Any] = {"shape": (120, 120), "seed": 3, "cloud_cover": 0.2}
 
@@ -119,3 +119,37 @@ def test_months_of_a_folder(landsat: list[Path], tmp_path: Path, capfd: Any) -> 
     assert np.isfinite(open_tile(out / "2023-07_mean_red.tif").red.values).any()
     code, _, err = call(capfd, folder, out, "--reducer", "mode", command="monthly-composite")
     assert code == 2 and "mode" in err and "median" in err
+
+
+@pytest.mark.filterwarnings("ignore::geotoolz.temporal.EmptyPeriodWarning")
+def test_months_masked_by_something_else(landsat: list[Path], tmp_path: Path, capfd: Any) -> None:
+    pytest.importorskip("geopandas")
+    folder, clear = landsat[0].parent, tmp_path / "clear"
+    save(MaskClouds(flags=("water",)), clear)
+    seen = {}
+    for name, more in {"clouds": (), "none": ("--mask", "none"), "water": ("--mask", clear)}.items():
+        out = tmp_path / name
+        options = ("--bands", "red", "--res", 60, *more)
+        code, _, err = call(capfd, folder, out, *options, command="monthly-composite")
+        assert code == 0, err
+        seen[name] = open_tile(out / "2023-07_median_observations.tif").observations.values
+    with_data = monthly_composite(folder, resolution=60.0, bands="red", mask=None).observations.values[0]
+    np.testing.assert_array_equal(seen["none"], with_data)
+    assert (seen["clouds"] <= seen["none"]).all() and seen["clouds"].sum() < seen["none"].sum()
+    assert not np.array_equal(seen["water"], seen["clouds"])
+    code, _, err = call(capfd, folder, tmp_path / "x", "--mask", "cluods", command="monthly-composite")
+    assert code == 2 and "cluods" in err
+    save(MaskFromFlags(flags=("water",)), clear)  # makes a layer, and masks nothing
+    options = ("--bands", "red", "--mask", clear)
+    code, _, err = call(capfd, folder, tmp_path / "x", *options, command="monthly-composite")
+    assert code == 2 and "leaves red as they are" in err and "ApplyMask" in err
+
+
+def test_months_of_scenes_without_flags(tmp_path: Path) -> None:
+    for day in ("01", "11"):
+        tile = simulate_scene((16, 16), seed=int(day))[["red"]]
+        tile.attrs["datetime"] = f"2023-07-{day}T10:00:00Z"
+        write_tile(tile, tmp_path / f"image_202307{day}.tif")
+    with pytest.raises(MissingVariableError, match=r"no quality layer.*mask=None \(--mask none"):
+        monthly_composite(tmp_path, bands="red")
+    assert monthly_composite(tmp_path, bands="red", mask=None).sizes["time"] == 1

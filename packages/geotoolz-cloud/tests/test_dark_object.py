@@ -109,3 +109,22 @@ def test_ranges(values: Any) -> None:
 def test_two_dark_values_for_one_band() -> None:
     with pytest.raises(ParameterError, match="for one band"):
         DarkObjectSubtraction(dark_values={"blue": 0.1, "B02": 0.2})(toa())
+
+
+def test_haze_is_taken_away_once() -> None:
+    once = DarkObjectSubtraction(dark_values={"blue": 0.06})(toa())
+    assert once.blue.attrs["haze"]
+    with pytest.raises(QuantityError, match="without its dark object: its atmosphere is corrected already"):
+        DarkObjectSubtraction(dark_values={"blue": 0.01})(once)
+
+
+def test_the_residual_of_digital_numbers_is_scaled() -> None:
+    stored = {"quantity": "dn", "scale_factor": 1e-4, "add_offset": 0.0}
+    numbers = np.where(np.isnan(VALUES), 0, VALUES * 1e4).astype("u2")
+    op = DarkObjectSubtraction(dark_values={"blue": 600.0}, residual=0.01)
+    scaled = op(toa(numbers, 0, stored)).blue.values * 1e-4
+    right = op.replace(dark_values={"blue": 0.06})(toa()).blue.values
+    np.testing.assert_allclose(scaled, right, atol=1e-6)
+    del stored["scale_factor"]
+    with pytest.raises(QuantityError, match=r"residual=0.01 is a reflectance.*DNToReflectance"):
+        op(toa(numbers, 0, stored))

@@ -129,3 +129,12 @@ def test_equals_numpy(seed: int, relative: bool, dtype: str) -> None:
         expected = (b - a) / np.abs(a) if relative else b - a
     expected[~np.isfinite(expected)] = np.nan
     np.testing.assert_array_equal(out.values[0], expected.astype(out.dtype))
+
+
+def test_stacks_out_of_order_are_refused() -> None:
+    backwards = stack(FOUR).isel(time=slice(None, None, -1))
+    with pytest.raises(TileError, match=r"before=0 is 2024-08-01.*later than after=-1.*sortby"):
+        Difference()(backwards)
+    np.testing.assert_array_equal(Difference()(backwards.sortby("time")).nbr, Difference()(stack(FOUR)).nbr)
+    asked = Difference("2024-08-01", "2024-07-01")(stack(FOUR))  # backwards, in so many words
+    np.testing.assert_array_equal(asked.nbr.values, -Difference()(stack(FOUR)).nbr.values)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from geotoolz.core import load, save
+
 SCRIPT = str(Path(sysconfig.get_path("scripts"), "geotoolz"))
 PIPELINE = """\
 _target_: geotoolz.core.Sequential
@@ -326,6 +328,16 @@ def test_a_preset_on_one_scene(work, ok):
     one = names(work / "scenes")[0]
     done = ok("run", "ndvi", f"scenes/{one}", "out", "--set", "name=greenness", "-q", cwd=work)
     assert "1 done" in done.stdout and (work / "out" / f"{one}_greenness.tif").exists()
+
+
+def test_a_folder_that_save_made_is_a_pipeline(work, ok, tmp_path):
+    save(load(work / "smooth.yaml"), work / "saved")
+    (work / "job.yaml").write_text("source: scenes\npipeline: saved\nout: out-of-folder\nengine: inline\n")
+    assert f"{len(names(work / 'scenes'))} done" in ok("run", "job.yaml", "-q", cwd=work).stdout
+    one = names(work / "scenes")[0]
+    assert "1 done" in ok("run", "saved", f"scenes/{one}", "out-of-saved", "-q", cwd=work).stdout
+    same = ok("pipeline", "show", "saved", cwd=work).stdout
+    assert same == ok("pipeline", "show", "saved/pipeline.yaml", cwd=work).stdout
 
 
 @needs_indices

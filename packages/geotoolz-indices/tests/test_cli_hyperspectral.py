@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from geotoolz.hyperspectral import MatchedFilter, ToCube
+from geotoolz.hyperspectral import SAM, MatchedFilter, ToCube
 from geotoolz.io import open_tile
 
 CENTRES = (450.0, 550.0, 650.0, 850.0)
@@ -90,3 +90,19 @@ def test_mistakes_are_told_without_a_traceback(files, capfd):
     assert code == 2 and "2 wavelengths" in err
     code, _, err = call(capfd, *arguments(files, "--method", "sam", "--shrinkage", "0.1"))
     assert code == 2 and "--shrinkage" in err
+
+
+def test_some_of_the_bands(files, capfd):
+    with rasterio.open(files / "cube.tif", "r+") as file:
+        file.write(np.full((40, 50), np.nan, np.float32), 3)  # an empty band
+    code, out, err = call(capfd, *arguments(files, "--method", "sam", "--ranges", "400-600,800-900"))
+    assert code == 0, err
+    (found,) = open_tile(out.strip()).data_vars.values()
+    tile = ToCube(CENTRES)(open_tile(files / "cube.tif"))
+    wanted = SAM(TARGET, ranges=((400, 600), (800, 900)))(tile).spectral_angle
+    assert np.isfinite(found.values).all()
+    np.testing.assert_array_equal(found, wanted)
+    assert np.isnan(SAM(TARGET)(tile).spectral_angle).all()
+    for wrong in ("400:600", "x", "600-400"):
+        code, _, err = call(capfd, *arguments(files, "--ranges", wrong))
+        assert code == 2 and "nanometres" in err

@@ -252,6 +252,18 @@ def test_targets_of_another_length_or_grid_are_refused():
     assert MatchedFilter(near)(tile).equals(MatchedFilter(TARGET)(tile))
 
 
+def test_a_target_in_another_order_of_wavelengths() -> None:
+    tile = random_cube()
+    wavelengths = tile.wavelength.values
+    column = np.column_stack([wavelengths, TARGET])
+    wanted = MatchedFilter(TARGET)(tile).matched_filter
+    np.testing.assert_array_equal(MatchedFilter(column[::-1])(tile).matched_filter, wanted)
+    backwards = tile.isel(wavelength=slice(None, None, -1))
+    np.testing.assert_allclose(MatchedFilter(column)(backwards).matched_filter, wanted, rtol=1e-4, atol=1e-6)
+    with pytest.raises(TileError, match=r"lies on 5 bands, .*expected the wavelengths of"):
+        MatchedFilter(np.column_stack([wavelengths + 30.0, TARGET]))(tile)
+
+
 def test_targets_are_resampled_on_request():
     tile = random_cube()
     line = np.column_stack([np.linspace(250, 1150, 901), np.linspace(-0.4, 1.4, 901)])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+import warnings
 from pathlib import Path
 
 import geopandas
@@ -161,6 +162,42 @@ def test_mistakes_have_no_traceback(files, capfd):
     ):
         code, _, err = call(capfd, *args)
         assert code == 2 and text in err and "Traceback" not in err, (args, err)
+
+
+def test_labels_of_another_grid_on_request(files, capfd):
+    folder, path = files
+    with rasterio.open(folder / "labels.tif") as source:
+        profile, values = source.profile, source.read(1)
+    shifted = profile["transform"] @ profile["transform"].translation(0.4, 0.4)  # of a pixel
+    with rasterio.open(folder / "shifted.tif", "w", **{**profile, "transform": shifted}) as target:
+        target.write(values, 1)
+    given = (path, folder / "shifted.tif", folder / "m.gtz", "--pixels", 300, "--trees", 3, "--folds", 0)
+    code, _, err = call(capfd, "fit", *given)
+    assert code == 2 and "--nearest" in err
+    code, _, err = call(capfd, "fit", *given, "--nearest")
+    assert code == 0, err
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, out, err = call(capfd, "evaluate", folder / "m.gtz", path, folder / "shifted.tif", "--nearest")
+    assert code == 0 and "accuracy" in out.lower(), err
+    assert "was trained on" in " ".join(err.split())
+    code, _, err = call(
+        capfd, "fit", path, folder / "train.gpkg", folder / "m.gtz", "--label", "what", "--nearest"
+    )
+    assert code == 2 and "--nearest without a label raster" in err
+
+
+def test_a_model_of_polygons_keeps_the_dates_of_its_scenes(files, capfd):
+    folder, path = files
+    tile = open_tile(path)
+    tile.attrs["datetime"] = "2023-08-15T10:00:00Z"
+    write_tile(tile, folder / "scenes" / "scene_20230815.tif")
+    code, _, err = call(
+        capfd, "fit", folder / "scenes", folder / "train.gpkg", folder / "m.gtz", "--label", "what",
+        "--trees", 3, "--folds", 0,
+    )  # fmt: skip
+    assert code == 0, err
+    assert load_model(folder / "m.gtz").dates[0][:10] == "2023-08-15"
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():

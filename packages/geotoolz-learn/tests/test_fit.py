@@ -151,6 +151,10 @@ def test_classes_in_balance():
     assert set(counts.values()) == {100}
     given = training_rows(None, "crop", scenes(), GridSampler(20), 100, balance={1: 1, 5: 4})
     assert ((given.y == 1).sum(), (given.y == 5).sum(), len(given)) == (20, 80, 100)
+    named = training_rows(None, "crop", scenes(), GridSampler(20), 100, balance={NAMES[1]: 1, NAMES[5]: 4})
+    np.testing.assert_array_equal(named.X, given.X)
+    with pytest.raises(ParameterError, match="balance names the class 'beet'"):
+        training_rows(None, "crop", scenes(), GridSampler(20), 100, balance={"beet": 1})
     rare = scene(0)
     rare["crop"].values[rare.crop.values == 1] = 2
     rare["crop"][0, :4] = 1

@@ -7,7 +7,8 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ from hypothesis import settings as hypothesis_settings
 same = bool(os.environ.get("GEOTOOLZ_SAME_EXAMPLES"))
 hypothesis_settings.register_profile("geotoolz", deadline=None, derandomize=same)
 hypothesis_settings.load_profile("geotoolz")
+
+
+@pytest.fixture
+def waited() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Run a coroutine in a thread of its own: a browser of other tests may have a loop in this one."""
+
+    def wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, coroutine).result()
+
+    return wait
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -120,7 +119,7 @@ def test_a_body_that_is_no_json(address: str) -> None:
     assert answer.json()["detail"]["message"] == "the body is no JSON"
 
 
-def test_the_hook_of_the_settings_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hook_of_the_settings_is_asked_too(monkeypatch: pytest.MonkeyPatch, waited: Any) -> None:
     pytest.importorskip("litserve", reason="litserve is not installed")
     from fastapi import HTTPException, Request
 
@@ -135,7 +134,7 @@ def test_the_hook_of_the_settings_is_asked_too(monkeypatch: pytest.MonkeyPatch) 
         lines = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
         scope = {"type": "http", "method": "GET", "path": path, "headers": lines, "query_string": b"",
                  "server": ("127.0.0.1", 80), "scheme": "http"}  # fmt: skip
-        asyncio.run(api.authorize(Request(scope)))
+        waited(api.authorize(Request(scope)))
 
     asked("/info", x_team="maps")
     asked("/health")

@@ -567,7 +567,7 @@ def test_row_12_nothing_is_drawn_for_a_client_that_has_gone(narrow, monkeypatch)
         assert client.get(second).status_code == 200  # for one who stays it is
 
 
-def test_row_11_many_requests_at_once_are_answered_or_put_off(server, layers):
+def test_row_11_many_requests_at_once_are_answered_or_put_off(server, layers, waited):
     paths = [
         path_of(layers["ndvi"], tile) for z in (8, 9, 10, 11, 12) for tile in children(layers["ndvi"], z)
     ]
@@ -578,7 +578,7 @@ def test_row_11_many_requests_at_once_are_answered_or_put_off(server, layers):
         async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
             return await asyncio.gather(*(client.get(path) for path in paths))
 
-    answers = asyncio.run(ask())
+    answers = waited(ask())
     assert len(answers) == 200 and {answer.status_code for answer in answers} <= {200, 503, 404}
     assert sum(answer.status_code == 200 for answer in answers) > 100
     renderer = server.state.renderer

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from geotoolz.catalog import GeoCatalog, StackReader, open_stack, solar_day, stack_grid
-from geotoolz.catalog._stack_grid import touching
+from geotoolz.catalog._stack_grid import _beginning, _edges, touching
 from geotoolz.core import (
     CatalogError,
     Extent,
@@ -29,7 +29,7 @@ from geotoolz.core import (
     TileError,
     geobox_of,
 )
-from geotoolz.core.testing import data_path, write_scene
+from geotoolz.core.testing import data_path, write_landsat, write_scene
 from geotoolz.io import open_tile
 
 SIZE = 96
@@ -401,6 +401,39 @@ def test_grid_of_all_scenes(tmp_path: Path, two_zones: GeoCatalog) -> None:
     assert stack_grid(bare, resolution=10.0) == stack_grid(catalog, catalog.bounds, 10.0)
     with pytest.raises(CatalogError):
         stack_grid(catalog.filter("cloud_cover > 1000"), resolution=10.0)
+
+
+def test_pixels_of_landsat_are_copied(tmp_path: Path) -> None:
+    """Its corners lie half a pixel beside the multiples of 30 m."""
+    write_landsat({"shape": (90, 120), "origin": (378_285.0, 275_715.0), "seed": 5}, tmp_path)
+    catalog = GeoCatalog.build(tmp_path)
+    scene = open_tile(catalog.source_of(next(catalog.iter_rows())), ["red"])
+    own = geobox_of(scene)
+    assert own.affine.a == 30.0 and own.affine.c % 30 == 15 == own.affine.f % 30
+    assert stack_grid(catalog) == own == stack_grid(catalog, resolution=30.0)
+    stack = catalog.stack(own, ["red"]).isel(time=0)
+    np.testing.assert_array_equal(stack.red.values, scene.red.values)
+    west, south, east, north = catalog.bounds
+    area = ((2 * west + east) / 3, (2 * south + north) / 3, (west + 2 * east) / 3, (south + 2 * north) / 3)
+    part = stack_grid(catalog, area)
+    window = catalog.stack(part, ["red"]).isel(time=0).red
+    np.testing.assert_array_equal(window.values, scene.red.sel(y=window.y, x=window.x).values)
+    for size, beyond in ((60.0, 15.0), (15.0, 0.0), (10.0, 5.0), (100.0, 0.0), (45.0, 0.0)):
+        left, _, _, top = stack_grid(catalog, area, size).boundingbox.bbox
+        assert left % size == beyond == top % size, size
+
+
+@given(
+    st.integers(0, 10**6), st.integers(0, 10**7), st.sampled_from([0.5, 10, 30, 120, 444.78515625, 1 / 3600])
+)
+def test_the_grid_of_a_scene_is_its_own(column: int, row: int, size: float) -> None:
+    """Wherever its corner lies, and whatever the size of its pixels."""
+    left, top = column * size + 0.37 * size, row * size - 0.12 * size
+    lowest, highest = _edges(left, left + 100 * size, size, _beginning(left, size))
+    assert highest - lowest == 100
+    assert lowest * size + _beginning(left, size) == pytest.approx(left, abs=1e-5 * size)
+    lowest, highest = _edges(top - 50 * size, top, size, _beginning(top, size))
+    assert highest - lowest == 50
 
 
 def test_grid_of_an_area(two_zones: GeoCatalog) -> None:

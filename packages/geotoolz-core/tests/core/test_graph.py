@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import rioxarray  # noqa: F401 - the accessor rio
 import xarray as xr
 
 from geotoolz.core import (

@@ -59,6 +59,24 @@ def test_a_packed_stack_is_scaled_and_keeps_its_time(tmp_path: Path, name: str) 
     assert raw.red.attrs["_FillValue"] == 0
 
 
+@pytest.mark.parametrize("name", ["unsigned.nc", "unsigned.zarr"])
+def test_integers_that_say_they_are_unsigned(tmp_path: Path, name: str) -> None:
+    """Writers of NetCDF-3 and CDL keep uint16 as int16 with ``_Unsigned``."""
+    dn = np.random.default_rng(2).integers(0, 65535, (14, 17)).astype("u2")
+    dn[:3, :4], dn[5, 5] = 65535, 40_000
+    attrs = {"_Unsigned": "true", "_FillValue": np.int16(-1), "long_name": "red"}
+    signed = tile_from_arrays({"red": dn.view("i2")}, BOX)
+    signed.red.attrs.update(attrs)
+    path = save(signed, tmp_path / name)
+    tile = open_tile(path)
+    assert tile.red.dtype == np.uint16 and tile.red.attrs["_FillValue"] == 65535
+    np.testing.assert_array_equal(tile.red.values, dn)
+    assert "_Unsigned" not in tile.red.attrs
+    same_as_spec(tile, describe(path))
+    np.testing.assert_array_equal(open_tile(path, resolution=40.0).red.shape, (7, 9))
+    assert open_tile(path, resolution=40.0).red.dtype == np.uint16
+
+
 @pytest.mark.parametrize("options", [{}, {"resolution": 50.0}, {"aoi": (15.0003, 45.1511, 15.0035, 45.1530)}])
 def test_windows_have_the_bits_of_the_whole(tmp_path: Path, options: dict[str, Any]) -> None:
     scene = open_scene(save(packed(), tmp_path / "stack.nc"), **options)

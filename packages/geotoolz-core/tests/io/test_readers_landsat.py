@@ -261,3 +261,18 @@ def test_a_tar_of_something_else_is_left_alone(tmp_path):
 def test_arguments_of_the_simulation(tmp_path, scene, options, said):
     with pytest.raises(ParameterError, match=said):
         write_landsat(scene, tmp_path, **options)
+
+
+@pytest.mark.filterwarnings("ignore::geotoolz.io.MetadataWarning")
+@pytest.mark.parametrize("raw", [False, True])
+def test_fill_of_level_1_without_metadata_is_no_data(raw: bool) -> None:
+    """Collection 1: the files declare no no-data, and nearly a third of the scene is fill."""
+    folder = data_path("ls8_l1tp_timeseries_ny_thumb/L8NY18/LC08_L1TP_013032_20180131_20180207_01_T1")
+    path = folder / "LC08_L1TP_013032_20180131_B4.TIF"
+    with rasterio.open(path) as source:
+        assert source.nodata is None
+        dn = source.read(1)
+    tile = open_tile(path, raw=raw)
+    (band,) = tile.data_vars.values()
+    assert (dn == 0).mean() > 0.25 and band.attrs["_FillValue"] == 0
+    np.testing.assert_array_equal(band.values, dn)

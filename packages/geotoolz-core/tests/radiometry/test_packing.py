@@ -62,6 +62,8 @@ def test_without_no_data(one: One) -> None:
     out = Encode("tasselled_cap_uint8")(one(np.array([[0.5, np.nan]], "f4"), None, INDEX)).red
     assert out.values.tolist() == [[150, 0]]
     assert "_FillValue" not in out.attrs
+    again = Decode()(Encode("tasselled_cap_uint8")(one(np.array([[0.5, np.nan]], "f4"), None, INDEX))).red
+    np.testing.assert_allclose(again.values, [[0.5, np.nan]])  # 0 lies outside valid_range
     with pytest.raises(QuantityError, match="1 pixels without data"):
         packed(one, [0.5, np.nan], Packing("uint8", 0.01))
     with pytest.raises(ParameterError, match="which has no no-data"):

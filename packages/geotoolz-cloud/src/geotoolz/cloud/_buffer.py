@@ -11,7 +11,7 @@ import numpy as np
 from geotoolz.cloud import _disk_kernels
 from geotoolz.cloud._decode import mask_spec
 from geotoolz.cloud._masks import require_mask
-from geotoolz.cloud._metric import Pixel, check_reach, decimal_distance, pixel_in_metres
+from geotoolz.cloud._metric import Pixel, check_reach, decimal_distance, map_notes, pixel_in_metres
 from geotoolz.core import Call, Footprint, Map, ParameterError, Plan, Role, TileSpec
 
 
@@ -96,10 +96,10 @@ class BufferMask(Map):
         distance = decimal_distance(self.distance)
         check_reach(float(distance / min(pixel.height, pixel.width)), f"distance={self.distance:g}")
         half_widths = disk(pixel, distance)
-        notes: tuple[str, ...] = ()
+        notes = map_notes(tile, label)
         if self.distance and not half_widths.any():
             size = f"{float(pixel.width):.0f} × {float(pixel.height):.0f} m"
-            notes = (f"distance={self.distance:g} m is less than a pixel ({size}): nothing grows",)
+            notes += (f"distance={self.distance:g} m is less than a pixel ({size}): nothing grows",)
         text = f"within {self.distance:g} m of {mask}"
         return Plan(
             writes={self.name or mask: mask_spec(tile.variables[mask], text)},

@@ -11,6 +11,7 @@ from geotoolz.core import ParameterError, QuantityError, TileSpec
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
+_WEB_MERCATOR = 3857
 MAX_REACH = 20_000
 """Reaches of more pixels than this are a mistake in the unit."""
 
@@ -42,6 +43,17 @@ def pixel_in_metres(tile: TileSpec, needed_by: str) -> Pixel:
     return Pixel(height, width, 1 if t.e < 0 else -1, 1 if t.a > 0 else -1)
 
 
+def map_notes(tile: TileSpec, needed_by: str) -> tuple[str, ...]:
+    """Return a doubt where metres on the map are no metres on the ground."""
+    box = tile.require_geobox(needed_by)
+    if box.crs is None or box.crs.epsg != _WEB_MERCATOR:
+        return ()
+    return (
+        f"{needed_by} counts in metres on the map, and web mercator stretches them by 1 / cos(latitude): put "
+        f"geotoolz.grid.Reproject({_utm(box)!r}) first",
+    )
+
+
 def _decimal(number: float) -> Fraction:
     """Return a length as the decimal number that was meant: three pixels of 0.1 m are 0.3 m.
 
@@ -64,9 +76,8 @@ def _metres_per_unit(box: GeoBox, needed_by: str) -> float:
 
 
 def _utm(box: GeoBox) -> str:
-    """Return the UTM zone of the middle of a grid in degrees."""
-    t = box.affine
-    lon, lat = t.c + t.a * box.shape.x / 2, t.f + t.e * box.shape.y / 2
+    """Return the UTM zone of the middle of a grid."""
+    lon, lat = map(float, box.geographic_extent.centroid.coords[0])
     zone = int((lon + 180) // 6) % 60 + 1
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 

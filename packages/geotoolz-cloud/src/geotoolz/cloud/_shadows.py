@@ -10,7 +10,7 @@ import numpy as np
 from geotoolz.cloud import _disk_kernels
 from geotoolz.cloud._decode import mask_spec
 from geotoolz.cloud._masks import require_mask
-from geotoolz.cloud._metric import Pixel, check_reach, pixel_in_metres
+from geotoolz.cloud._metric import Pixel, check_reach, map_notes, pixel_in_metres
 from geotoolz.core import (
     Call,
     Extent,
@@ -165,10 +165,10 @@ class ProjectShadows(Map):
         spec = tile.variables[mask]
         moves = self._moves(tile, spec.dims)
         reads: tuple[str, ...] = (mask,)
-        nodata, notes = math.nan, tuple[str, ...]()
+        nodata, notes = math.nan, map_notes(tile, label)
         if self.max_nir is not None:
             nir = tile.find(self.nir, label)
-            notes = require_physical(tile, (nir,), label)
+            notes += require_physical(tile, (nir,), label)
             if tile.variables[nir].dims != spec.dims:
                 raise ParameterError(f"{mask!r} has dims {spec.dims} and {nir!r} {tile.variables[nir].dims}")
             reads, nodata = (mask, nir), tile.variables[nir].nodata_scalar

@@ -10,7 +10,7 @@ import numpy as np
 from geotoolz.cloud import _component_kernels
 from geotoolz.cloud._decode import mask_spec
 from geotoolz.cloud._masks import require_mask
-from geotoolz.cloud._metric import decimal_distance, pixel_in_metres
+from geotoolz.cloud._metric import decimal_distance, map_notes, pixel_in_metres
 from geotoolz.core import Call, Footprint, Map, ParameterError, Plan, Role, TileSpec
 
 _MOST = 100_000
@@ -124,4 +124,5 @@ class RemoveSmall(Map):
         if self.fill_holes:
             calls.append(Call((first,), (name,), sieve, (False, least, not diagonal), reach))
         text = f"{mask} without what is smaller than {least} pixels"
-        return Plan(writes={name: mask_spec(tile.variables[mask], text)}, calls=tuple(calls))
+        notes = () if self.min_area is None else map_notes(tile, label)
+        return Plan(writes={name: mask_spec(tile.variables[mask], text)}, calls=tuple(calls), notes=notes)

@@ -49,8 +49,9 @@ class DarkObjectSubtraction(Freezable):
     Raises
     ------
     QuantityError
-        If a band holds surface reflectance (already corrected), stretched values, or digital
-        numbers with an offset.
+        If a band is corrected already (surface reflectance, or what this operator wrote, which it marks with
+        the attribute ``haze``), holds stretched values, digital numbers with an offset, or with a `residual`
+        digital numbers without a ``scale_factor``.
     ParameterError
         If the percentile is not between 0 and 100.
 
@@ -70,7 +71,7 @@ class DarkObjectSubtraction(Freezable):
     True
     """
 
-    version = 2  # 2: a dark object below `residual` adds nothing
+    version = 3  # 2: a dark object below `residual` adds nothing; 3: `residual` of digital numbers is scaled
 
     percentile: float = 1.0
     residual: float = 0.0
@@ -109,15 +110,29 @@ class DarkObjectSubtraction(Freezable):
         darks = list(self.dark_values.values()) if self.dark_values is not None else [0.0] * len(bands)
         writes, calls = {}, []
         for band, dark in zip(bands, darks, strict=True):
-            if is_surface_reflectance(tile, band):
+            spec = tile.variables[band]
+            before = "surface reflectance" if is_surface_reflectance(tile, band) else spec.attrs.get("haze")
+            if before:
                 raise QuantityError(
-                    f"{label} reads {band!r}, which is surface reflectance: "
-                    "its atmosphere is corrected already",
+                    f"{label} reads {band!r}, which is {before}: its atmosphere is corrected already",
                     expected="top-of-atmosphere reflectance (Sentinel-2 L1C, Landsat L1)",
                     fix=f"leave {label} out",
                 )
-            spec = tile.variables[band]
-            writes[band] = VarSpec(spec.dims, attrs=spec.attrs)
-            haze = max(float(dark) - self.residual, 0.0)
+            writes[band] = VarSpec(spec.dims, attrs={**spec.attrs, "haze": "without its dark object"})
+            haze = max(float(dark) - self._residual_of(spec, band), 0.0)
             calls.append(Call((band,), (band,), _kernels.subtract_floor, (spec.nodata_scalar, haze)))
         return Plan(writes=writes, calls=tuple(calls), notes=notes)
+
+    def _residual_of(self, spec: VarSpec, band: str) -> float:
+        """Return the reflectance of dark objects in the numbers of a band."""
+        if not self.residual or spec.quantity != "dn":
+            return self.residual
+        scale = float(spec.attrs.get("scale_factor", 0.0))
+        if not scale:
+            raise QuantityError(
+                f"{type(self).__name__}: residual={self.residual} is a reflectance, and {band!r} holds "
+                "digital numbers without a scale_factor",
+                expected="reflectance",
+                fix="put DNToReflectance first",
+            )
+        return self.residual / scale

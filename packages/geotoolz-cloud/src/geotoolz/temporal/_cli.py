@@ -73,6 +73,14 @@ def monthly(
     bands: Annotated[
         str | None, typer.Option("--bands", metavar="A,B,…", help="By default all measurements.")
     ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            "--mask",
+            metavar="PIPELINE",
+            help="A YAML file that masks each date in place of MaskClouds; 'none' for nothing.",
+        ),
+    ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
     sign: SignOption = None,
@@ -94,11 +102,12 @@ def monthly(
     """
     from geotoolz._cli._apply import split_names
     from geotoolz._cli._console import say
-    from geotoolz._cli._options import parse_aoi
+    from geotoolz._cli._options import load_pipeline, parse_aoi
     from geotoolz._cli._scenes import need_catalog
     from geotoolz.temporal import Composite, monthly_composite
 
-    mask, composite = _steps("monthly-composite", f"method={reducer}")
+    clouds, composite = _steps("monthly-composite", f"method={reducer}")
+    masking = clouds if mask is None else None if mask == "none" else load_pipeline(mask)
     chosen = composite if isinstance(composite, Composite) else reducer
     scenes, area = need_catalog(catalog), parse_aoi(aoi, catalog)
     written = monthly_composite(
@@ -108,7 +117,7 @@ def monthly(
         chosen,
         min_obs,
         period=period,
-        mask=mask,
+        mask=masking,
         bands=split_names(bands),
         sign=sign,
         out=out,

@@ -172,6 +172,8 @@ def _recipe(tile: TileSpec, bands: Any, mask: Operator | None, composite: Compos
         raise MissingVariableError(
             f"no measurement among {', '.join(tile.variables)}", fix="name the variables with bands="
         )
+    if mask is not None:
+        _require_effect(mask, tile, names)
     masks: list[Operator] = [] if mask is None else [mask]
     last = composite.replace(bands=names)
     steps: list[Operator] = [CountDates(names[0], SEEN), *masks, CountDates(names[0], CLEAR), last]
@@ -182,6 +184,21 @@ def _recipe(tile: TileSpec, bands: Any, mask: Operator | None, composite: Compos
     ordered = tuple(name for name in tile.variables if name in inputs)
     reads: Any = {n: bands.get(n, n) for n in ordered} if isinstance(bands, Mapping) else ordered
     return Recipe(pipeline, reads, outputs, composite.method, Sequential([*masks, last]), min_obs)
+
+
+def _require_effect(mask: Operator, tile: TileSpec, names: tuple[str, ...]) -> None:
+    """Raise where a mask makes a layer of its own, and none of the bands no-data."""
+    try:
+        program = compile(mask, tile, names)
+    except MissingVariableError as error:
+        error.fix += "; mask=None (--mask none on the command line) takes every pixel that has data"
+        raise
+    if all(slot in program.sources for slot in program.wanted):
+        raise ParameterError(
+            f"mask={type(mask).__name__} leaves {', '.join(names)} as they are",
+            expected="an operator that makes masked pixels no-data",
+            fix="MaskClouds(…), or Sequential([MaskFromFlags(…), ApplyMask()]); None for no mask",
+        )
 
 
 def _first(

@@ -36,7 +36,31 @@ def two_positions(
             f"{needed_by}: before={before!r} and after={after!r} are the same date, position {one}",
             expected="two dates",
         )
+    _require_order(tile, one, two, before, after, needed_by)
     return one, two
+
+
+def _require_order(
+    tile: TileSpec, one: int, two: int, before: int | str, after: int | str, needed_by: str
+) -> None:
+    """Raise where a position means a date on the wrong side of the other: the stack is not sorted.
+
+    Two dates in so many words are taken as they are said: a change may be asked for backwards.
+    """
+    known = tile.coords.get("time")
+    if (
+        known is None
+        or known.values.dtype.kind != "M"
+        or (isinstance(before, str) and isinstance(after, str))
+    ):
+        return
+    first, second = known.values[one], known.values[two]
+    if first > second:
+        raise TileError(
+            f"{needed_by}: before={before!r} is {iso(first)}, later than after={after!r}, {iso(second)}",
+            expected="times in order",
+            fix="ds.sortby('time'), or name the two dates",
+        )
 
 
 def interval_attrs(tile: TileSpec, *positions: int) -> dict[str, Any]:

@@ -106,12 +106,13 @@ def load_pipeline(name: str, sets: Sequence[str] | None = None) -> Operator:
 def pipeline_text(name: str) -> tuple[str, bool]:
     """Return a pipeline's YAML text, and whether it comes from a file."""
     from geotoolz.core._errors import ConfigError, ReadError, nearest
+    from geotoolz.core._load import pipeline_file
     from geotoolz.core._presets import preset_names, preset_text
 
-    path = Path(name)
     presets = preset_names()
     if name in presets:
         return preset_text(name), False
+    path = pipeline_file(name)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.exists():
         try:
             return path.read_text("utf-8"), True

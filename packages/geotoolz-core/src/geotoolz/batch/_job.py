@@ -143,6 +143,7 @@ class Job:
 
     def places(self) -> frozenset[str]:
         """Return the names of the places ``${name}`` of the pipeline, where it stands in a file or preset."""
+        from geotoolz.core._load import pipeline_file
         from geotoolz.core._presets import places_in, preset_names, preset_text
 
         named = self.spec.pipeline
@@ -150,7 +151,7 @@ class Job:
             return frozenset()
         if named in preset_names():
             return places_in(preset_text(named))
-        return places_in(Path(self._at(named)).read_text("utf-8"))
+        return places_in(pipeline_file(self._at(named)).read_text("utf-8"))
 
     def config(self) -> dict[str, Any]:
         """Return the job as plain values, without what is as it is by default."""

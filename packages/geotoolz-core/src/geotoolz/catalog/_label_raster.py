@@ -9,6 +9,7 @@ import numpy as np
 
 from geotoolz.catalog._label_table import Classes, Legend, make_legend
 from geotoolz.core._errors import GridMismatchError, MissingCRSError, ParameterError, ReadError
+from geotoolz.core._grid import crs_label
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -17,6 +18,7 @@ Array = np.ndarray[Any, Any]
 
 # Corners may miss the lattice by this much, in pixels, before the raster counts as another grid.
 _TOLERANCE = 1e-3
+_OTHER_GRID = "warp it to the tile's grid (nearest), or take geotoolz.learn.ReadLabelNearest (--nearest)"
 
 
 def read_raster_window(
@@ -122,7 +124,9 @@ def _place(src: Any, geobox: GeoBox, path: str) -> tuple[int, int]:
         )
     if CRS(src.crs.to_wkt()) != geobox.crs:
         raise GridMismatchError(
-            f"{path} is in {src.crs}", expected=str(geobox.crs), fix="warp it to the tile's grid (nearest)"
+            f"{path} is in {crs_label(CRS(src.crs.to_wkt()))}",
+            expected=crs_label(geobox.crs),
+            fix=_OTHER_GRID,
         )
     ours, theirs = geobox.affine, src.transform
     across, down = (theirs.c - ours.c) / ours.a, (theirs.f - ours.f) / ours.e
@@ -133,7 +137,7 @@ def _place(src: Any, geobox: GeoBox, path: str) -> tuple[int, int]:
         raise GridMismatchError(
             f"{path} has the transform {tuple(theirs)[:6]}",
             expected=f"pixels of {tuple(ours)[:6]}",
-            fix="warp it to the tile's grid (nearest)",
+            fix=_OTHER_GRID,
         )
     return row, col
 

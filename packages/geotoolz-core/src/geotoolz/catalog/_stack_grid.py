@@ -33,10 +33,12 @@ def stack_grid(
     bands: BandRequest = None,
     sign: Sign = None,
 ) -> GeoBox:
-    """Return a grid over an area, its edges on whole multiples of the pixel size.
+    """Return a grid over an area, its edges on those of the scenes' pixels.
 
-    Sentinel-2, Landsat and HLS tiles have their corners on such multiples: their pixels are then copied and
-    not resampled.
+    Where the pixel size is the scenes' own, or a whole multiple or part of it, the first scene in the CRS
+    says where pixels begin: on whole multiples of their size for Sentinel-2 and HLS, half a pixel beside them
+    for Landsat. Pixels of all such scenes are then copied and not resampled. Another pixel size has its edges
+    on whole multiples.
 
     Parameters
     ----------
@@ -77,19 +79,50 @@ def stack_grid(
         )
     target = CRS(_usual_crs(catalog, aoi) if crs is None else crs)
     if resolution is None:
-        resolution = _finest_pixel(catalog, aoi, target, bands, sign)
+        resolution, x0, y0 = _finest_pixels(catalog, aoi, target, bands, sign)
+    else:
+        x0, y0 = _known_edges(catalog, target, resolution)
     bounds = _covered(catalog, target) if aoi is None else aoi_bounds(aoi, target)
-    left, bottom = (math.floor(v / resolution + _NOISE) for v in (bounds.left, bounds.bottom))
-    right, top = (math.ceil(v / resolution - _NOISE) for v in (bounds.right, bounds.top))
-    shape = (max(top - bottom, 1), max(right - left, 1))
+    left, right = _edges(bounds.left, bounds.right, resolution, x0)
+    bottom, top = _edges(bounds.bottom, bounds.top, resolution, y0)
     from affine import Affine
 
-    affine = Affine(resolution, 0.0, left * resolution, 0.0, -resolution, top * resolution)
-    return GeoBox(shape, affine, target)
+    affine = Affine(resolution, 0.0, left * resolution + x0, 0.0, -resolution, top * resolution + y0)
+    return GeoBox((max(top - bottom, 1), max(right - left, 1)), affine, target)
 
 
-def _finest_pixel(catalog: GeoCatalog, aoi: Any, crs: CRS, bands: BandRequest, sign: Sign) -> float:
-    """Return the pixel size of the finest band of the first scene over an area that is in a CRS."""
+def _edges(low: float, high: float, size: float, begin: float) -> tuple[int, int]:
+    """Return the numbers of the edges around an interval, counted in pixels from where they begin."""
+    return math.floor((low - begin) / size + _NOISE), math.ceil((high - begin) / size - _NOISE)
+
+
+def _beginning(edge: float, size: float) -> float:
+    """Return how far an edge lies beyond a whole multiple of the pixel size."""
+    beyond = edge - math.floor(edge / size + _NOISE) * size
+    return beyond if beyond > _NOISE * size else 0.0
+
+
+def _known_edges(catalog: GeoCatalog, crs: CRS, size: float) -> tuple[float, float]:
+    """Return where pixels of a size begin, by the rows alone: as the first scene's, where they fit."""
+    from odc.geo.crs import CRS
+
+    frame = catalog.frame
+    same = [name for name in frame["crs"].dropna().unique() if CRS(name) == crs]
+    told = frame[frame["crs"].isin(same) & frame[["res_x", "left", "top"]].notna().all(axis=1)]
+    if told.empty:
+        return 0.0, 0.0
+    row = told.iloc[0]
+    ratio = max(size / row.res_x, row.res_x / size)
+    if abs(ratio - round(ratio)) > _NOISE:
+        return 0.0, 0.0
+    own = min(float(row.res_x), size)
+    return _beginning(float(row.left), own), _beginning(float(row.top), own)
+
+
+def _finest_pixels(
+    catalog: GeoCatalog, aoi: Any, crs: CRS, bands: BandRequest, sign: Sign
+) -> tuple[float, float, float]:
+    """Return size and beginning of the pixels of the finest band of the first scene that is in a CRS."""
     from odc.geo.crs import CRS
 
     from geotoolz.io import describe
@@ -97,8 +130,9 @@ def _finest_pixel(catalog: GeoCatalog, aoi: Any, crs: CRS, bands: BandRequest, s
     found = _over(catalog, aoi)
     for row in found.iter_rows():
         if row.crs is not None and CRS(row.crs) == crs:
-            box = describe(found.source_of(row), bands, sign=sign).require_geobox("stack_grid")
-            return abs(float(box.affine.a))
+            a = describe(found.source_of(row), bands, sign=sign).require_geobox("stack_grid").affine
+            size = abs(float(a.a))
+            return size, _beginning(a.c, size), _beginning(a.f, size)
     raise ParameterError(
         f"no resolution is given, and none of {len(found)} scenes over the area is in {crs_label(crs)}",
         expected="a pixel size in units of that CRS",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import takewhile
 
 
 class GeotoolzError(Exception):
@@ -149,13 +150,25 @@ def nearest(name: str, known: Iterable[str]) -> str:
     " (did you mean 'NDVI'?)"
     >>> nearest("ndvvi", ["NDWI", "NDVI"])
     " (did you mean 'NDVI'?)"
+    >>> nearest("ndvy", ["NDYI", "NDVI"])
+    " (did you mean 'NDVI'?)"
     >>> nearest("completely_else", ["red", "nir"])
     ''
     """
     names = list(known)
-    match = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    match, given = difflib.get_close_matches(name, names, n=5, cutoff=0.6), name
     if not match:  # small letters for capitals are further apart than a slip
         small = {one.lower(): one for one in reversed(names)}
-        match = [small[one] for one in difflib.get_close_matches(name.lower(), small, n=3, cutoff=0.6)]
-    match.sort(key=lambda other: sorted(other) != sorted(name))  # of equals: letters that changed places
-    return f" (did you mean {match[0]!r}?)" if match else ""
+        given = name.lower()
+        match = [small[one] for one in difflib.get_close_matches(given, small, n=5, cutoff=0.6)]
+    if not match:
+        return ""
+    spelt = {other: other if given is name else other.lower() for other in match}
+
+    def distance(other: str) -> tuple[bool, float, int]:
+        """Letters that changed places before others; of equals what begins alike."""
+        one = spelt[other]
+        alike = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, given, strict=False))))
+        return sorted(one) != sorted(given), -difflib.SequenceMatcher(None, one, given).ratio(), -alike
+
+    return f" (did you mean {min(match, key=distance)!r}?)"

@@ -266,7 +266,11 @@ class Graph(Operator):
         if isinstance(spec, TileSpec):
             if len(self.inputs) == 1:
                 return {self.inputs[0]: spec}
-            raise ParameterError("the graph got one tile", expected=f"tiles for {', '.join(self.inputs)}")
+            raise ParameterError(
+                "the graph got one tile",
+                expected=f"tiles for {', '.join(self.inputs)}",
+                fix=f"give them by name: {{{self.inputs[0]!r}: tile, …}}",
+            )
         missing = [name for name in self.inputs if name not in spec]
         unknown = [name for name in spec if name not in self.inputs]
         if missing or unknown:

@@ -213,14 +213,19 @@ def _lookup(match: re.Match[str], variables: Mapping[str, Any], env: bool, line:
     )
 
 
+def pipeline_file(source: str | os.PathLike[str]) -> Path:
+    """Return the file of a pipeline: the one inside, where a folder that `save` made is named."""
+    path = Path(source)
+    inside = path / "pipeline.yaml"
+    return inside if inside.is_file() else path
+
+
 def _text_of(source: str | os.PathLike[str]) -> tuple[str, Path, str]:
     if isinstance(source, str) and ("\n" in source or TARGET in source):
         return source, Path(), ""
     if isinstance(source, str) and not source.strip():
         raise ConfigError("the text is empty", expected="a pipeline", fix="give YAML text or a file's path")
-    path = Path(source)
-    if path.is_dir() and (path / "pipeline.yaml").is_file():  # what `save` makes
-        path = path / "pipeline.yaml"
+    path = pipeline_file(source)
     try:
         return path.read_text(encoding="utf-8"), path.resolve().parent, str(path)
     except OSError as error:

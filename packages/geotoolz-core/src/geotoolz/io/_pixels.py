@@ -318,6 +318,7 @@ def filled(source: Source, pixels: Array, valid: Array | None, name: str) -> Arr
     if fill is None and source.dtype.kind != "b":
         raise OutsideError(
             f"the window reaches beyond {source.path} and band {name!r} has no no-data value to fill with",
-            fix="choose a window inside the scene, or leave the band out",
+            fix="choose a window inside the scene, leave the band out, or give the file a no-data value that "
+            "its pixels do not have (rio edit-info --nodata VALUE FILE)",
         )
     return np.where(valid, pixels, np.asarray(fill or 0, source.dtype)).astype(source.dtype)

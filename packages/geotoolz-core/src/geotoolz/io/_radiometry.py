@@ -252,6 +252,13 @@ def _other_offset(declared: Declared, dn: float, said_by: str) -> str:
     return f"raster:bands declares an offset of {said:g} DN, {said_by} one of {dn:g}: {said_by} is used"
 
 
+def stored_nodata(product: Product, declared: Declared) -> NoData:
+    """Return the stored number that means no data: 0 in Landsat's Level-1 and Level-2, whoever tells it."""
+    if declared.nodata is None and product.platform.startswith("landsat") and product.level.startswith("L"):
+        return 0
+    return declared.nodata
+
+
 def _landsat(product: Product, band: BandDef, declared: Declared, offset: float | None) -> Radiometry:
     thermal = band.kind == "thermal"
     nodata = 0 if declared.nodata is None else declared.nodata
@@ -267,7 +274,7 @@ def _landsat(product: Product, band: BandDef, declared: Declared, offset: float 
         scale, add, said_by = 2e-5, -0.1, "Collection 2 Level-1"
     else:
         doubt = "no scale in the metadata: the values are DN"
-        return Radiometry(nodata=declared.nodata, quantity="dn", units="1", doubt=doubt)
+        return Radiometry(nodata=stored_nodata(product, declared), quantity="dn", units="1", doubt=doubt)
     if offset is not None and not thermal:
         add, said_by = offset * scale, "offset="
     if product.level.startswith("L2"):

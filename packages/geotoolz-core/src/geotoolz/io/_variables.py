@@ -19,7 +19,7 @@ from geotoolz.io._gdal import Header
 from geotoolz.io._lattice import Target
 from geotoolz.io._notices import SuspiciousValuesWarning, warn_once
 from geotoolz.io._pixels import Source, filled, read_band
-from geotoolz.io._radiometry import Declared, NoData, Radiometry, decide
+from geotoolz.io._radiometry import Declared, NoData, Radiometry, decide, stored_nodata
 from geotoolz.io._resample import Array
 from geotoolz.io._scene import Asset, SceneInfo
 from geotoolz.io._sign import without_query
@@ -63,7 +63,7 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
     except QuantityError:
         if not raw:
             raise
-        radiometry = Radiometry(nodata=declared.nodata, quantity="dn", units="1")
+        radiometry = Radiometry(nodata=stored_nodata(info.product, declared), quantity="dn", units="1")
     if (
         dtype.kind == "f"
         and own_offset is None
@@ -86,7 +86,7 @@ def make_band(asset: Asset, header: Header, grid: GeoBox, info: SceneInfo, raw: 
 def _as_values(radiometry: Radiometry, declared: Declared, nodata: NoData) -> Radiometry:
     """Take a file of floats as values: sensors deliver integers, somebody has scaled them."""
     if not radiometry.applies:
-        return radiometry
+        return replace(radiometry, nodata=nodata) if radiometry.quantity == "dn" else radiometry
     doubt = "" if declared.scale is None else "the file holds floats: the declared scale is taken as applied"
     return replace(
         radiometry, scale=1.0, add=0.0, nodata=nodata, thermal=None, said_by="float file", doubt=doubt

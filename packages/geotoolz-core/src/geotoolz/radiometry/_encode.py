@@ -175,7 +175,8 @@ def _encoded(
 class Decode(Map):
     """Unpack stored integers: ``value = number · scale_factor + add_offset``.
 
-    The inverse of `Encode`, and what CF readers do. No-data is tested on the stored number.
+    The inverse of `Encode`, and what CF readers do. No-data is tested on the stored number; numbers outside
+    ``valid_range`` are no data either.
 
     Reads the chosen bands, writes them as float32 with NaN for no-data; ``units`` and ``quantity``
     become those of the values (``scaled_units``, ``scaled_quantity``), if they are told. A scale says
@@ -194,7 +195,8 @@ class Decode(Map):
 
     References
     ----------
-    NetCDF Climate and Forecast (CF) Metadata Conventions 1.11, section 8.1 (packed data).
+    NetCDF Climate and Forecast (CF) Metadata Conventions 1.11, sections 2.5.1 (valid range) and 8.1 (packed
+    data).
 
     Examples
     --------
@@ -205,6 +207,8 @@ class Decode(Map):
     >>> again.dtype, again.attrs["quantity"]
     (dtype('float32'), 'surface_reflectance')
     """
+
+    version = 2  # 2: numbers outside valid_range are no data
 
     bands: tuple[str, ...] | None = None
 
@@ -228,10 +232,27 @@ class Decode(Map):
                     f"{name!r} is not packed: it has no attribute 'scale_factor', or holds flags",
                     fix=f"leave it out, or set ds[{name!r}].attrs['scale_factor'] and ['add_offset']",
                 )
-            args = (spec.nodata_scalar, factor, offset or 0.0)
+            limits = _valid_range(spec, name)
+            args: tuple[Any, ...] = (spec.nodata_scalar, *(limits or ()), factor, offset or 0.0)
             writes[name] = VarSpec(spec.dims, attrs=_unpacked(spec))
-            calls.append(Call((name,), (name,), _kernels.scale, args))
+            calls.append(Call((name,), (name,), _kernels.unpack if limits else _kernels.scale, args))
         return Plan(writes=writes, calls=tuple(calls))
+
+
+def _valid_range(spec: VarSpec, name: str) -> tuple[float, float] | None:
+    """Return the smallest and the largest stored number that stands for a value, if they are told."""
+    told = spec.attrs.get("valid_range")
+    if told is None:
+        return None
+    try:
+        low, high = (float(number) for number in told)
+    except (TypeError, ValueError):
+        raise QuantityError(
+            f"{name!r} has the attribute valid_range={told!r}",
+            expected="two stored numbers",
+            fix="correct 'valid_range'",
+        ) from None
+    return low, high
 
 
 def _unpacked(spec: VarSpec) -> dict[str, Any]:

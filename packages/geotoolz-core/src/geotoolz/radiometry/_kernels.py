@@ -29,6 +29,16 @@ def scale(out: Any, values: Any, nodata: Any, factor: Any, offset: Any) -> None:
 
 
 @pixelwise(np.float32)
+def unpack(out: Any, values: Any, nodata: Any, lowest: Any, highest: Any, factor: Any, offset: Any) -> None:
+    """Write ``value · factor + offset``, rounded once to float32; NaN for no-data and what is not valid."""
+    for i in range(out.size):
+        v = values[i]
+        scaled = np.float32(np.float64(v) * factor + offset)
+        gone = (v == nodata) | (v < lowest) | (v > highest)
+        out[i] = np.float32(np.nan) if gone else scaled
+
+
+@pixelwise(np.float32)
 def calibrate(out: Any, values: Any, nodata: Any, saturated: Any, factor: Any, offset: Any) -> None:
     """Write ``value · factor + offset``, rounded once to float32; NaN for no-data and saturation."""
     for i in range(out.size):

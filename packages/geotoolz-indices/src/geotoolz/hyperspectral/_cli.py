@@ -52,6 +52,14 @@ def match(
         float,
         typer.Option("--scale", help="What one of the scene's numbers is in units of the target: 1e-4."),
     ] = 1.0,
+    ranges: Annotated[
+        str | None,
+        typer.Option(
+            "--ranges",
+            metavar="A-B,…",
+            help="Use only the bands between these wavelengths: 450-1340,1430-1800.",
+        ),
+    ] = None,
     aoi: AoiOption = None,
     res: ResOption = None,
 ) -> None:
@@ -70,9 +78,27 @@ def match(
         raise ParameterError(f"--scale {scale:g}", expected="a positive number")
     found = read_spectrum(target, spectrum)
     found = found / (scale if found.ndim == 1 else [1.0, scale])  # scores do not depend on a common factor
-    op: Operator = _operator(method, found, resample, shrinkage)
+    op: Operator = _operator(method, found, resample, shrinkage).replace(ranges=_ranges(ranges))
     steps = [ToCube(read_numbers(wavelengths)), op, SelectBands((op.name,))]  # type: ignore[attr-defined]
     apply_operator(Sequential(steps), scene, out, aoi=aoi, res=res)
+
+
+def _ranges(text: str | None) -> tuple[tuple[float, float], ...] | None:
+    """Return the ranges of wavelengths that a text names."""
+    from geotoolz.core import ParameterError
+
+    if text is None:
+        return None
+    found = []
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        try:
+            found.append((float(low), float(high)))
+        except ValueError:
+            raise ParameterError(
+                f"--ranges {text!r} has {part!r}", expected="ranges in nanometres: 450-1340,1430-1800"
+            ) from None
+    return tuple(found)
 
 
 def _operator(

@@ -156,7 +156,7 @@ def grid_label(wavelengths: Array) -> str:
     """Return a wavelength grid in words."""
     if not wavelengths.size:
         return "no bands"
-    return f"{wavelengths.size} bands, {wavelengths.min():.1f}–{wavelengths.max():.1f} nm"
+    return f"{wavelengths.size} bands, {wavelengths[0]:.1f}–{wavelengths[-1]:.1f} nm"
 
 
 def same_grid(a: Array, b: Array) -> bool:

@@ -77,6 +77,11 @@ def target_on(target: FrozenArray | Ref, cube: Cube, resample: Resampling | None
     wavelengths, values = found[:, 0], found[:, 1]
     if same_grid(wavelengths, cube.wavelengths):
         return values
+    mine, theirs = np.argsort(wavelengths, kind="stable"), np.argsort(cube.wavelengths, kind="stable")
+    if same_grid(wavelengths[mine], cube.wavelengths[theirs]):  # the same bands, in another order
+        ordered = np.empty_like(values)
+        ordered[theirs] = values[mine]
+        return ordered
     if resample is None:
         raise TileError(
             f"{needed_by}: the target lies on {grid_label(wavelengths)}",

@@ -170,7 +170,10 @@ class ToTemporalPixelMajor(Adapter):
                 expected="a stack (time, y, x)",
                 fix="xr.concat([tile, …], 'time') puts tiles on one grid into a stack, or use ToPixelMajor",
             )
-        return ("time",) if self.time_handling == "samples" else ()
+        if self.time_handling == "samples":
+            return ("time",)
+        _require_order(tile)
+        return ()
 
     def shaped(self, X: Array, features: Sequence[str]) -> Array:
         """Return ``(rows, bands, dates)`` for a panel."""
@@ -247,6 +250,19 @@ class FromPixelMajor(Part):
             plane[table.valid] = columns[:, number]
             made[name] = xr.Variable(table.dims, plane, {"_FillValue": self.nodata}, _GRID)
         return table.tile.assign(made)
+
+
+def _require_order(tile: TileSpec) -> None:
+    """Raise where dates do not follow each other: features go by their positions."""
+    known = tile.coords.get("time")
+    times = None if known is None else known.values
+    if times is not None and times.dtype.kind == "M" and (np.diff(times) < np.timedelta64(0)).any():
+        raise TileError(
+            f"the dates of the stack are not in order: {times[0].astype('M8[D]')} is first, and "
+            f"{times[-1].astype('M8[D]')} last",
+            expected="the earliest first: features along time go by position",
+            fix="ds.sortby('time')",
+        )
 
 
 def _require_fill(dtype: np.dtype[Any], nodata: float) -> None:

@@ -190,8 +190,10 @@ def gathered(
         found = read([Take(chip, {None: (0, 2**62)}) for chip in every])
         return _joined(found, None)
     if balance is not None:
-        counted = {one.chip: one.counts for one in read([Take(chip, {}) for chip in every])}
-        return _joined(read(_balanced(counted, n_pixels, balance, seed)), n_pixels)
+        looked = read([Take(chip, {}) for chip in every])
+        counted = {one.chip: one.counts for one in looked}
+        named = {name: code for one in looked for code, name in one.rows.class_names.items()}
+        return _joined(read(_balanced(counted, n_pixels, _by_codes(balance, named), seed)), n_pixels)
     guess = -(-n_pixels // max(len(rows), 1))
     found = read([Take(chip, {None: (0, guess)}) for chip in every])
     counts = {one.chip: one.counts[None] for one in found}
@@ -203,6 +205,13 @@ def gathered(
     ]
     more = [Take(chip, {None: (guess, share)}) for chip, share in shares.items() if share > guess]
     return _joined([*kept, *read(more)], n_pixels)
+
+
+def _by_codes(balance: str | Mapping[Any, float], named: Mapping[str, int]) -> str | Mapping[Any, float]:
+    """Return shares by label where they are told by the names of classes."""
+    if not isinstance(balance, Mapping):
+        return balance
+    return {named.get(label, label) if isinstance(label, str) else label: n for label, n in balance.items()}
 
 
 def _balanced(

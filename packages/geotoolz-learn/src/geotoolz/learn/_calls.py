@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geotoolz.core import ParameterError
+from geotoolz.learn._one_thread_each import one_thread_each
 
 if TYPE_CHECKING:
     from geotoolz.learn._model import FittedPixelModel
@@ -27,24 +26,8 @@ def in_order() -> Iterator[None]:
     """
     import joblib
 
-    with joblib.parallel_config(backend="sequential"), _one_openmp_thread():
+    with joblib.parallel_config(backend="sequential"), one_thread_each():
         yield
-
-
-def _one_openmp_thread() -> AbstractContextManager[Any]:
-    """Keep OpenMP (boosting) to one thread in a thread of the runner, whose siblings have the other cores."""
-    if threading.current_thread() is threading.main_thread():
-        return nullcontext()
-    limit: AbstractContextManager[Any] = _openmp().limit(limits=1, user_api="openmp")
-    return limit
-
-
-@lru_cache(maxsize=1)
-def _openmp() -> Any:
-    """Return the libraries that are loaded; looking for them takes milliseconds."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def known_finite(estimator: Any) -> AbstractContextManager[Any]:

@@ -184,7 +184,7 @@ class ChipRows:
             groups=None if scene.group is None else self._at((scene.group,), index),
             weights=None if scene.weight is None else self._at((scene.weight,), index).astype(np.float64),
             xy=xy, crs=crs, times=self._times(index), tile_ids=np.full(index.size, tile_id),
-            **scene.about,
+            span=self._span(), **scene.about,
         )  # fmt: skip
 
     def _over_dates(self, plane: Array) -> Array:
@@ -257,11 +257,26 @@ class ChipRows:
             times: Array = spec.coordinate("time", WHO)[index // (height * width)]
             return times
         when = str(spec.attrs.get("datetime", "")).partition("/")[0].rstrip("Z")
+        span = self._span()
+        unknown = np.datetime64("NaT", "ns") if span is None else span[1]  # all features are there
         try:
-            instant = np.datetime64(when, "ns") if when else np.datetime64("NaT", "ns")
+            instant = np.datetime64(when, "ns") if when else unknown
         except ValueError:
-            instant = np.datetime64("NaT", "ns")
+            instant = unknown
         return np.full(index.size, instant)
+
+    def _span(self) -> tuple[Any, Any] | None:
+        """Return the first and the last date where dates are features."""
+        known = self._scene.source.spec.coords.get("time")
+        if (
+            self._scene.layout.lead
+            or known is None
+            or known.values.dtype.kind != "M"
+            or not known.values.size
+        ):
+            return None
+        times = known.values.astype("datetime64[ns]")
+        return times.min(), times.max()
 
 
 def in_crs(rows: TrainingRows, crs: str | None) -> TrainingRows:

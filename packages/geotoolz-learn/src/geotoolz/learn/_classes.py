@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,12 +56,34 @@ def codes_of(classes: Sequence[Any]) -> tuple[int, ...]:
 
 
 def names_of(classes: Sequence[Any], known: Mapping[Any, str]) -> tuple[str, ...]:
-    """Return the names of classes, in one word each."""
-    return tuple(_word(known.get(c, c if isinstance(c, str) else f"class_{c}")) for c in classes)
+    """Return the names of classes, in one word each.
+
+    Raises
+    ------
+    ParameterError
+        If two classes have one name.
+    """
+    names = tuple(_word(known.get(c, c if isinstance(c, str) else f"class_{c}")) for c in classes)
+    for name in names:
+        if names.count(name) > 1:
+            same = [c for c, other in zip(classes, names, strict=True) if other == name]
+            raise ParameterError(
+                f"the classes {same[0]!r} and {same[1]!r} are both called {name!r}",
+                expected="a name of its own for each",
+                fix="rename one of them",
+            )
+    return names
 
 
 def _word(name: str) -> str:
-    return "_".join(str(name).split()) or "_"
+    """Return a name as CF's flag_meanings and the names of variables and files can have it."""
+    return re.sub(r"[^\w.+@-]+", "_", str(name)).strip("_") or "_"
+
+
+def plain_class(label: Any) -> Any:
+    """Return a class of a fitted estimator as an integer where it is a whole number."""
+    value = label.item() if isinstance(label, np.generic) else label
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def flag_attrs(codes: Sequence[int], names: Sequence[str], dtype: np.dtype[Any]) -> dict[str, Any]:

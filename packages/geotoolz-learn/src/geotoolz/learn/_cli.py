@@ -58,6 +58,12 @@ TrustedOption = Annotated[
     str | None,
     typer.Option("--trusted", metavar="TYPES", help="Types that the model may hold besides those of skops."),
 ]
+NearestOption = Annotated[
+    bool,
+    typer.Option(
+        "--nearest", help="Of a label raster on another grid, take the label under each pixel's centre."
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another seed, other draws.")]
 
 
@@ -104,6 +110,7 @@ def fit(
     chip: Annotated[
         int, typer.Option("--chip", metavar="PIXELS", min=1, help="Chips that share them.")
     ] = 256,
+    nearest: NearestOption = False,
     seed: SeedOption = 0,
 ) -> None:
     """Fit a model on samples, and write it; print what it is and how it scored.
@@ -121,10 +128,11 @@ def fit(
     if is_raster(samples):
         if label is not None:
             raise ParameterError("--label with a label raster", fix="leave it out")
-        rows = of_raster(source, samples, op, names, pixels, chip, seed)
+        rows = of_raster(source, samples, op, names, pixels, chip, seed, nearest)
     else:
-        if pixels is not None:
-            raise ParameterError("--pixels without a label raster", fix="leave it out")
+        if pixels is not None or nearest:
+            option = "--nearest" if pixels is None else "--pixels"
+            raise ParameterError(f"{option} without a label raster", fix="leave it out")
         rows = of_shapes(source, samples, label, op, names)
     made = fit_rows(
         _estimator(learner, trees), rows, adapter=ToPixelMajor(rows.features), pipeline=op,
@@ -181,6 +189,7 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", metavar="N", min=0, help="Draws of whole polygons, for intervals.")
     ] = 0,
+    nearest: NearestOption = False,
     trusted: TrustedOption = None,
     seed: SeedOption = 0,
 ) -> None:
@@ -200,7 +209,7 @@ def evaluate(
     if held.kind not in ("classifier", "regressor"):
         raise ParameterError(f"the model is a {held.kind}", expected="a classifier or a regressor")
     rows = (
-        of_raster(source, samples, held.feature_pipeline(), held.features, None, 256, seed)
+        of_raster(source, samples, held.feature_pipeline(), held.features, None, 256, seed, nearest)
         if is_raster(samples)
         else of_shapes(source, samples, label, held.feature_pipeline(), held.features)
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geotoolz.catalog import GeoCatalog
     from geotoolz.core import Operator
     from geotoolz.learn import TrainingRows
 
@@ -31,11 +33,26 @@ def of_shapes(
     if label is None:
         raise ParameterError("no --label", expected="the column that holds the class")
     path, _, layer = samples.partition(":") if not Path(samples).exists() else (samples, "", "")
-    scenes = source if is_raster(source) else open_scenes(source).catalog or source
+    catalog = None if is_raster(source) else open_scenes(source).catalog
+    scenes = catalog or source
     if op is not None and names is None:
         names = _measurements(source, op)
     table = sample_training(scenes, path, label, op=op, bands=names, layer=layer or None)
-    return TrainingRows.from_table(table, names)
+    rows = TrainingRows.from_table(table, names)
+    return rows if catalog is None else _dated(rows, catalog)
+
+
+def _dated(rows: TrainingRows, catalog: GeoCatalog) -> TrainingRows:
+    """Return rows with the dates of the scenes that they come from."""
+    import numpy as np
+    import pandas as pd
+
+    if rows.tile_ids is None:
+        return rows
+    times = pd.to_datetime(catalog.frame["datetime"], utc=True).dt.tz_localize(None)
+    known = dict(zip(catalog.frame["id"], times.to_numpy("datetime64[ns]"), strict=True))
+    unknown = np.datetime64("NaT", "ns")
+    return replace(rows, times=np.array([known.get(one, unknown) for one in rows.tile_ids]))
 
 
 def of_raster(
@@ -46,18 +63,20 @@ def of_raster(
     pixels: int | None,
     chip: int,
     seed: int,
+    nearest: bool = False,
 ) -> TrainingRows:
     """Return pixels of a raster of labels."""
     from geotoolz._cli._scenes import open_scenes
     from geotoolz.catalog import ReadLabel
-    from geotoolz.learn import ToPixelMajor, training_rows
+    from geotoolz.learn import ReadLabelNearest, ToPixelMajor, training_rows
     from geotoolz.patch import GridSampler, Rectangle
 
     catalog = open_scenes(source).catalog
     scenes = catalog if catalog is not None else [source]
     adapter = ToPixelMajor(None if names is None else tuple(names))
     sampler = GridSampler(Rectangle((chip, chip)))
-    return training_rows(op, ReadLabel(labels), scenes, sampler, pixels, adapter=adapter, random_state=seed)
+    reader = ReadLabelNearest(labels) if nearest else ReadLabel(labels)
+    return training_rows(op, reader, scenes, sampler, pixels, adapter=adapter, random_state=seed)
 
 
 def folds_for(rows: TrainingRows, folds: int, block: float | None, seed: int) -> Any:

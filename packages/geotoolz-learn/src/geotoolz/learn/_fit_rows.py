@@ -181,11 +181,12 @@ def _fit_params(
                 f"{type(estimator).__name__} takes no weights", fix="leave sample_weight out"
             )
         params[name] = weights
-    if rows.groups is not None and takes_groups(estimator):
-        from geotoolz.learn._scores import looks_at_groups
+    if takes_groups(estimator):
+        from geotoolz.learn._scores import groups_for, looks_at_groups
 
-        if looks_at_groups(estimator.cv, rows.groups, type(estimator).__name__):
-            params["groups"] = rows.groups
+        groups = groups_for(estimator.cv, rows)
+        if groups is not None and looks_at_groups(estimator.cv, groups, type(estimator).__name__):
+            params["groups"] = groups
     return params
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from geotoolz.core import Operator, ParameterError
 from geotoolz.learn._adapters import Adapter, ToPixelMajor
 from geotoolz.learn._calls import predict, probabilities
-from geotoolz.learn._classes import codes_of, names_of
+from geotoolz.learn._classes import codes_of, names_of, plain_class
 from geotoolz.learn._estimators import (
     Kind,
     final,
@@ -209,7 +209,7 @@ def _classes(model: FittedPixelModel, labels: Sequence[Any] | None, summary: Sum
         found = model.estimator.classes_ if labels is None else labels
         if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
             raise ParameterError("the classifier has several outputs", expected="one label per pixel")
-        classes = tuple(c.item() if isinstance(c, np.generic) else c for c in found)
+        classes = tuple(map(plain_class, found))
         return {
             "classes": classes,
             "codes": codes_of(classes),
@@ -272,6 +272,8 @@ def _component_names(estimator: Any, features: tuple[str, ...], count: int) -> t
 def measured(model: FittedPixelModel, sample: Array) -> dict[str, float]:
     """Return how far predictions of rows in parts are from those of the same rows at once.
 
+    The rows at once lie row by row, as the estimator's own users hand them over, the parts as tiles do.
+
     Parameters
     ----------
     model : FittedPixelModel
@@ -286,16 +288,15 @@ def measured(model: FittedPixelModel, sample: Array) -> dict[str, float]:
         ``probability``; of a clusterer the share of ``labels``; of others the largest difference of a
         ``value``.
     """
-    rows = sample[:_SAMPLE]
-    if takes_columns(model.estimator):
-        rows = np.asfortranarray(rows)  # as a prediction hands them over
+    rows = np.ascontiguousarray(sample[:_SAMPLE])
+    parts = np.asfortranarray(rows) if takes_columns(model.estimator) else rows
     if len(rows) < 2 or len(sample) <= 2:
         return {}
     edges = sorted({0, len(rows), *(c for c in _CUTS if c < len(rows))})
     found: dict[str, float] = {}
     for name, call in _calls_of(model).items():
         whole = call(model, rows)
-        cut = np.concatenate([call(model, rows[a:b]) for a, b in itertools.pairwise(edges)])
+        cut = np.concatenate([call(model, parts[a:b]) for a, b in itertools.pairwise(edges)])
         if name == "labels":
             found[name] = float(np.mean(whole != cut))
         else:

@@ -29,13 +29,15 @@ def folds_of(cv: Any, groups: Array | None) -> Any:
 
 
 def groups_for(cv: Any, rows: TrainingRows) -> Array | None:
-    """Return the groups of rows; for spatial folds that know no places, the places themselves.
+    """Return the groups of rows; for spatial folds that know no places, the places, for temporal ones dates.
 
     Raises
     ------
     ParameterError
         If the places are in degrees, and the folds in metres.
     """
+    if _is_ours(cv) and hasattr(cv, "times") and cv.times is None and rows.times is not None:
+        return rows.times
     if rows.groups is not None or not _is_ours(cv) or not hasattr(cv, "points"):
         return rows.groups
     if cv.points is not None or rows.xy is None or rows.crs is None:

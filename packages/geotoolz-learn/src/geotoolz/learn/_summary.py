@@ -79,12 +79,13 @@ def _extent(rows: TrainingRows) -> Extent | None:
 
 
 def _dates(rows: TrainingRows) -> tuple[str, str] | None:
+    span = None if rows.span is None else (_iso(rows.span[0]), _iso(rows.span[1]))
     if rows.times is None:
-        return None
+        return span
     known = rows.times[~np.isnat(rows.times)]
     if not known.size:
-        return None
-    return (_iso(known.min()), _iso(known.max()))
+        return span
+    return _spanned(span, (_iso(known.min()), _iso(known.max())))
 
 
 def _iso(instant: Any) -> str:

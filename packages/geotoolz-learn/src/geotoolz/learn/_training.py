@@ -40,6 +40,8 @@ class TrainingRows:
         CRS of `xy`.
     times : array of datetime64, optional
         When the pixels were taken; NaT where it is not known.
+    span : tuple of datetime64, optional
+        First and last date of the features, where dates are features.
     tile_ids : array of str, optional
         The scene that every row comes from.
     targets : tuple of str
@@ -75,6 +77,7 @@ class TrainingRows:
     quantities: Mapping[str, str] = field(default_factory=dict)
     target_units: Mapping[str, str] = field(default_factory=dict)
     asked: int | None = None
+    span: tuple[Any, Any] | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.X)
@@ -129,6 +132,8 @@ class TrainingRows:
             if all(v is not None for v in values):
                 joined[name] = np.concatenate(values)
         names = {k: v for part in parts for k, v in part.class_names.items()}
+        spans = [part.span for part in parts if part.span is not None]
+        joined["span"] = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
         return replace(first, X=np.concatenate([p.X for p in parts]), class_names=names, **joined)
 
     @classmethod

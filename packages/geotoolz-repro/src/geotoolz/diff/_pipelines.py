@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from geotoolz.core import ConfigError, Operator, from_config, load
@@ -74,8 +73,7 @@ def _text(source: str | os.PathLike[str]) -> str:
 
     if isinstance(source, str) and ("\n" in source or TARGET in source):
         return source
-    folder = Path(source) / "pipeline.yaml"
-    return pipeline_text(os.fspath(folder if folder.is_file() else source))[0]
+    return pipeline_text(os.fspath(source))[0]
 
 
 def _is_preset(source: str | os.PathLike[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ _LEADS = ("time", "wavelength")
 # What the reader turns into the variable's own no-data, scale and grid.
 _TAKEN = {
     *("_FillValue", "missing_value", "scale_factor", "add_offset", "grid_mapping", "coordinates"),
-    *("scaled_units", "scaled_quantity"),
+    *("scaled_units", "scaled_quantity", "_Unsigned"),
 }
 
 
@@ -98,11 +99,16 @@ class Stored(Blocks):
         With dims ``(y, x)`` last, not read yet.
     turned : bool
         Whether its first row is the southern one.
+    dtype : numpy.dtype, optional
+        What the bytes are to be taken for: NetCDF-3 has no unsigned integers (``_Unsigned``).
     """
 
-    def __init__(self, variable: xr.Variable, turned: bool = False) -> None:
+    def __init__(
+        self, variable: xr.Variable, turned: bool = False, dtype: np.dtype[Any] | None = None
+    ) -> None:
         count = 1 if variable.ndim == 2 else int(variable.shape[0])
-        super().__init__(count, variable.dtype.newbyteorder("="))
+        self._stored = variable.dtype.newbyteorder("=")
+        super().__init__(count, self._stored if dtype is None else dtype)
         self._variable, self._turned = variable, turned
 
     def read(self, layers: slice, row: int, col: int, height: int, width: int) -> Array:
@@ -111,7 +117,7 @@ class Stored(Blocks):
         window = (slice(first, first + height), slice(col, col + width))
         flat = self._variable.ndim == 2
         part = self._variable[window] if flat else self._variable[(layers, *window)]
-        values = np.asarray(part.values).astype(self.dtype, copy=False)
+        values = np.asarray(part.values).astype(self._stored, copy=False).view(self.dtype)
         values = values[..., ::-1, :] if self._turned else values
         return values[None] if flat else values
 
@@ -191,7 +197,7 @@ def _variable(
     single = {d: 0 for d in variable.dims if d not in (*lead, dims.y, dims.x)}
     variable = variable.isel(single).transpose(*lead, dims.y, dims.x)
     attrs = dict(array.attrs)
-    blocks = Stored(variable, turned)
+    blocks = Stored(variable, turned, _meant(variable.dtype, attrs))
     fill = attrs.get("_FillValue", attrs.get("missing_value"))
     nodata = None if fill is None else _plain(fill, blocks.dtype)
     flags = "flag_meanings" in attrs or blocks.dtype.kind == "b" or attrs.get("quantity") in ("flags", "mask")
@@ -209,10 +215,19 @@ def _variable(
     return layered(name, source, radiometry, own, kept, raw or flags)
 
 
+def _meant(stored: np.dtype[Any], attrs: Mapping[str, Any]) -> np.dtype[Any]:
+    """Return what stored integers are meant to be: ``_Unsigned`` says so (NetCDF User Guide, conventions)."""
+    told = str(attrs.get("_Unsigned", "")).lower()
+    kind = {("i", "true"): "u", ("u", "false"): "i"}.get((stored.kind, told), stored.kind)
+    return np.dtype(f"{kind}{stored.itemsize}") if kind in "iu" else stored.newbyteorder("=")
+
+
 def _plain(fill: Any, dtype: np.dtype[Any]) -> float | int | None:
     value = np.asarray(fill).ravel()[:1].astype(np.float64)
     if not value.size:
         return None
+    if dtype.kind == "u" and value[0] < 0:  # the bytes of a signed number, as those of the pixels
+        value = value + 2.0 ** (8 * dtype.itemsize)
     return int(value[0]) if dtype.kind in "iu" and float(value[0]).is_integer() else float(value[0])
 
 
