@@ -25,6 +25,8 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -252,6 +254,49 @@ def row(name: str, ratio: float, peak: float, same: float) -> None:
     print(f"  {name:28} {ratio:7.1f} × copyto {peak:8.0f} MB {bits}")
 
 
+# ---- tall scenes -------------------------------------------------------------------------------------------
+
+
+def taller(size: int) -> list[bool]:
+    """Stream a scene and one of four times its rows, each in a process of its own."""
+    most = []
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in (size, 4 * size):
+            path = f"{folder}/{rows}.tif"
+            write_rows(path, rows, size // 2)
+            command = [sys.executable, __file__, "--stream", path, f"{folder}/out{rows}.tif"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            most.append(float(done.stdout))
+    megabytes = size * size // 2 * BANDS * 4 / 1e6
+    held = most[1] / most[0]
+    print(f"\nfour times the rows of a scene of {megabytes:.0f} MB, COG to COG: {held:.2f} × its memory")
+    print(f"  resident: {most[1]:.0f} MB, {most[0]:.0f} MB for the scene itself")
+    return [held <= 1.1]
+
+
+def write_rows(path: str, rows: int, columns: int) -> None:
+    """Write noise, a strip at a time."""
+    import rasterio
+    from rasterio.windows import Window
+
+    rng = np.random.default_rng(0)
+    profile = {"driver": "GTiff", "height": rows, "width": columns, "count": BANDS, "dtype": "float32",
+               "crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000),
+               "tiled": True, "blockxsize": 512, "blockysize": 512}  # fmt: skip
+    with rasterio.open(path, "w", **profile) as file:
+        for row in range(0, rows, 512):
+            strip = rng.standard_normal((BANDS, min(512, rows - row), columns), np.float32)
+            file.write(strip, window=Window(0, row, columns, strip.shape[1]))
+        for number in range(BANDS):
+            file.set_band_description(number + 1, f"b{number}")
+
+
+def stream(source: str, sink: str) -> None:
+    """Put a scene together from its chips, and say what memory that took."""
+    run_chips(ApplyToChips(GridSampler(CHIP, STRIDE), Same(), Stitcher(Hann())), source, sink)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+
+
 # ---- votes -------------------------------------------------------------------------------------------------
 
 
@@ -385,13 +430,19 @@ def main() -> int:
     """Run everything; 1 if a claim does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, default=4096)
-    size = parser.parse_args().size
+    parser.add_argument("--stream", nargs=2, metavar=("SOURCE", "SINK"), help="this alone, and its memory")
+    given = parser.parse_args()
+    if given.stream:
+        stream(*given.stream)
+        return 0
+    size = given.size
     values = np.random.default_rng(0).standard_normal((BANDS, size, size), np.float32)
     box = GeoBox((size, size), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
     tile = tile_from_arrays({f"b{n}": plane for n, plane in enumerate(values)}, box)
     held = [*overlap_add(values, tile), *batches(tile)]
     del values, tile
     held += hard_vote(size, box)
+    held += taller(size)
     held += from_cog(size, box)
     print("claims:", "all hold" if all(held) else f"{held.count(False)} of {len(held)} do not hold: {held}")
     return int(not all(held))

@@ -41,8 +41,8 @@ from geotoolz.core import Sequential
 from geotoolz.indices import NDVI
 from geotoolz.io import WriteCOG
 from geotoolz.nextgen import RayEngine
-scenes, out, address = sys.argv[1:]
-op = Sequential([Slow(0.5), NDVI(), WriteCOG("{tile_id}.tif", bands=("ndvi",))])
+scenes, out, address, busy = sys.argv[1:]
+op = Sequential([Slow(0.5, busy), NDVI(), WriteCOG("{tile_id}.tif", bands=("ndvi",))])
 engine = RayEngine(address=address, placement="spread")
 report = CatalogPipeline(sorted(Path(scenes).iterdir()), op, out, engine=engine, progress="none").run()
 print(engine.n_workers)
@@ -167,20 +167,23 @@ def test_a_ray_job_runs_the_command_of_the_guide(cluster, environment, scenes, t
 
 
 def test_a_node_that_is_lost_loses_no_tile_and_does_none_twice(cluster, environment, scenes, tmp_path):
-    out, calm = tmp_path / "out", tmp_path / "calm"
+    out, calm, busy = tmp_path / "out", tmp_path / "calm", tmp_path / "busy"
+    busy.mkdir()
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(scenes), str(out), cluster["address"]],
+        [sys.executable, "-c", RUN, str(scenes), str(out), cluster["address"], str(busy)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    node = json.loads(Path(cluster["token"]).with_name("cluster.json").read_text())["pids"][-1]
+    begins = (lambda: not (busy / str(node)).exists(), (busy / str(node)).exists)
     limit = time.monotonic() + 300
-    while len(list(out.glob("items/*.json"))) < 4:
-        assert time.monotonic() < limit and run.poll() is None, run.communicate()[1]
-        time.sleep(0.02)
-    state = json.loads(Path(cluster["token"]).with_name("cluster.json").read_text())
-    end_node(state["pids"][-1])
+    for happened in (lambda: len(list(out.glob("items/*.json"))) >= 4, *begins):
+        while not happened():
+            assert time.monotonic() < limit and run.poll() is None, run.communicate()[1]
+            time.sleep(0.01)
+    end_node(node)
     told, err = run.communicate(timeout=300)
     assert run.returncode == 0, err
     assert told.strip() == "2", "the engine counts the nodes that are left"

@@ -373,7 +373,7 @@ def test_spatial_folds_know_where_the_rows_lie():
     scores = fit_rows(DecisionTreeClassifier(), given, cv=folds).metrics["cv"]
     assert scores["splitter"] == "BlockFolds" and len(scores["folds"]) == 3
     degrees = replace(given, crs="EPSG:4326", xy=given.xy / 1e6)
-    with pytest.raises(ParameterError, match="places of the rows are in degrees"):
+    with pytest.raises(ParameterError, match="places are in degrees"):
         fit_rows(DecisionTreeClassifier(), degrees, cv=folds)
 
 

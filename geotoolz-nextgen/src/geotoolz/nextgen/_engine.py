@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ _log = logging.getLogger("geotoolz.nextgen")
 _GRACE = 300.0
 #: seconds between looks at the nodes of the cluster
 _LOOK = 5.0
+#: for so many seconds after a death, and between looks then: Ray learns by and by that a node is gone
+_AFTER_DEATH, _SOON = 10.0, 1.0
 
 
 class RayEngine:
@@ -122,6 +125,7 @@ class RayEngine:
         self._pool: Pool | None = None
         self._started = False
         self._looked = 0.0
+        self._died = -math.inf
         self._poor_since: float | None = None
         self._backlog: deque[Job] = deque()
         self._running: dict[Any, Job] = {}
@@ -147,7 +151,8 @@ class RayEngine:
         """Return what ended, and look whether nodes have come or gone."""
         if self._pool is None:
             return ()
-        if time.monotonic() - self._looked > _LOOK:
+        now = time.monotonic()
+        if now - self._looked > (_SOON if now - self._died < _AFTER_DEATH else _LOOK):
             self._look()
         self._hand_out()
         self._expire()
@@ -284,7 +289,9 @@ class RayEngine:
         if asked and isinstance(exc, errors.TaskCancelledError):
             self._backlog.appendleft(job)  # it still waited for a worker: others use the cluster, too
             return ()
-        ran = time.monotonic() - job.since
+        now = time.monotonic()
+        self._died = now
+        ran = now - job.since
         kind, told = _kind(errors, exc), first_line(exc)
         if kind is FailureKind.LOST and job.timeout is not None and ran >= job.timeout:
             kind, told = FailureKind.TIMEOUT, f"longer than {job.timeout:g} s; the worker was killed"

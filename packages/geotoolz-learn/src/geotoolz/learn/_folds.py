@@ -10,11 +10,11 @@ import numpy as np
 
 from geotoolz.core import ParameterError
 from geotoolz.learn._block_grid import block_ids, check_block_size
-from geotoolz.learn._folds_base import Array, Folds, check_count, group_values, points_of
+from geotoolz.learn._folds_base import Array, Folds, SpatialFolds, check_count, group_values, points_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BlockFolds(Folds):
+class BlockFolds(SpatialFolds):
     """K folds of whole groups: square blocks of ground, polygons, or whatever must not be torn apart.
 
     The groups are put in an order drawn by the seed, each into the fold that has the fewest rows by then:
@@ -102,7 +102,7 @@ def dealt(sizes: Array, n_splits: int, seed: int) -> Array:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KMeansFolds(Folds):
+class KMeansFolds(SpatialFolds):
     """K folds of compact regions: clusters of the points by k-means.
 
     Regions follow the points where those are uneven, and no size has to be chosen. With more clusters than

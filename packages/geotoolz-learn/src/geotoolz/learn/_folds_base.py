@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geotoolz.core import ParameterError
 from geotoolz.learn._scores import GroupsIgnoredWarning
+
+if TYPE_CHECKING:
+    from geotoolz.learn._training import TrainingRows
 
 Array = np.ndarray[Any, Any]
 
@@ -22,6 +25,10 @@ class Folds:
     """
 
     n_splits: int | None
+
+    def groups_of(self, rows: TrainingRows) -> Array | None:
+        """Return what `split` takes as its groups, of rows that were sampled: the groups that they have."""
+        return rows.groups
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Array, Array]]:
         """Yield the rows to train on and the rows to test on, once per fold.
@@ -136,6 +143,34 @@ def group_values(X: Any, groups: Any, needed_by: str) -> Array:
     if found.ndim != 1:
         raise ParameterError(f"the groups have shape {found.shape}", expected="one id per row, or (rows, 2)")
     return _require_length(found, X, "groups")
+
+
+class SpatialFolds(Folds):
+    """Folds that look at places: those that they hold, else those of the rows."""
+
+    points: Any
+
+    def groups_of(self, rows: TrainingRows) -> Array | None:
+        """Return the groups of rows that were sampled, or their places where they have none.
+
+        Raises
+        ------
+        ParameterError
+            If the places are in degrees, and the folds in metres.
+        """
+        if rows.groups is not None:
+            return rows.groups
+        if self.points is not None or rows.xy is None or rows.crs is None:
+            return None
+        from pyproj import CRS
+
+        if CRS(rows.crs).is_geographic:
+            raise ParameterError(
+                f"the rows' places are in degrees ({rows.crs}), and {type(self).__name__} counts metres",
+                expected="scenes in a projected CRS",
+                fix="block_ids(…), or points in metres: spatial_folds(…, points=…)",
+            )
+        return rows.xy
 
 
 def points_of(X: Any, groups: Any, held: Any, needed_by: str) -> Array | None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from geotoolz.core import ParameterError
 from geotoolz.learn._block_grid import block_ids, check_block_size, decode
-from geotoolz.learn._folds_base import Array, Folds, check_count, check_metres, group_values, points_of
+from geotoolz.learn._folds_base import Array, SpatialFolds, check_count, check_metres, group_values, points_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BufferedLeaveOneOut(Folds):
+class BufferedLeaveOneOut(SpatialFolds):
     """Test one row, or one block of rows, and train on what is farther away than a buffer.
 
     A row is trained on if it is more than `buffer_m` from every tested row. With ids of `BlockID` in place

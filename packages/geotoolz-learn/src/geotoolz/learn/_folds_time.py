@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geotoolz.core import ParameterError
 from geotoolz.learn._folds_base import Array, Folds, check_count, check_metres, rows_of
+
+if TYPE_CHECKING:
+    from geotoolz.learn._training import TrainingRows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +61,10 @@ class TemporalFolds(Folds):
     def __post_init__(self) -> None:
         check_count(self.n_splits, "n_splits", 1 if self.forward else 2)
         check_metres(self.gap_days, "gap_days")
+
+    def groups_of(self, rows: TrainingRows) -> Array | None:
+        """Return the dates of rows that were sampled, or their groups where none are needed or known."""
+        return rows.groups if self.times is not None or rows.times is None else rows.times
 
     def _splits(self, X: Any, groups: Any) -> Iterator[tuple[Array, Array]]:
         times = self._times(X, groups)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from geotoolz.core import ParameterError
 from geotoolz.learn._estimators import Kind
 from geotoolz.learn._training import TrainingRows
+
+if TYPE_CHECKING:
+    from geotoolz.learn._folds_base import Folds
 
 Array = np.ndarray[Any, Any]
 
@@ -29,31 +32,11 @@ def folds_of(cv: Any, groups: Array | None) -> Any:
 
 
 def groups_for(cv: Any, rows: TrainingRows) -> Array | None:
-    """Return the groups of rows; for spatial folds that know no places, the places, for temporal ones dates.
-
-    Raises
-    ------
-    ParameterError
-        If the places are in degrees, and the folds in metres.
-    """
-    if _is_ours(cv) and hasattr(cv, "times") and cv.times is None and rows.times is not None:
-        return rows.times
-    if rows.groups is not None or not _is_ours(cv) or not hasattr(cv, "points"):
-        return rows.groups
-    if cv.points is not None or rows.xy is None or rows.crs is None:
-        return None
-    from pyproj import CRS
-
-    if CRS(rows.crs).is_geographic:
-        raise ParameterError(
-            f"the places of the rows are in degrees ({rows.crs}), and {type(cv).__name__} counts metres",
-            expected="scenes in a projected CRS",
-            fix="block_ids(…), or points in metres: spatial_folds(…, points=…)",
-        )
-    return rows.xy
+    """Return the groups of rows, or what folds of ours look at in their place (places, dates)."""
+    return cv.groups_of(rows) if _is_ours(cv) else rows.groups
 
 
-def _is_ours(cv: Any) -> bool:
+def _is_ours(cv: Any) -> TypeGuard[Folds]:
     from geotoolz.learn._folds_base import Folds
 
     return isinstance(cv, Folds)
