@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -97,12 +98,28 @@ def by_engine(name: str, paths: list[Path], out: Path) -> float:
     return statistics.median(outcome.value[0] for outcome in outcomes if outcome.value[1] > WARM_UP)
 
 
+def side_by_side(paths: list[Path], out: Path) -> float:
+    """Return the CPU seconds of a tile of two inline loops at the same time, each in a process of its own."""
+    command = [sys.executable, __file__, "--loop", str(paths[0].parent)]
+    loops = [
+        subprocess.Popen([*command, str(out / str(number))], stdout=subprocess.PIPE, text=True)
+        for number in range(2)
+    ]
+    return statistics.mean(float(loop.communicate()[0]) for loop in loops)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ray", action="store_true", help="also the Ray engine (starts Ray)")
     parser.add_argument("--tiles", type=int, default=60)
+    parser.add_argument(
+        "--loop", nargs=2, type=Path, metavar=("SCENES", "OUT"), help="one inline loop, alone"
+    )
     args = parser.parse_args()
     os.environ.setdefault("GDAL_NUM_THREADS", "1")
+    if args.loop is not None:
+        print(by_engine("inline", sorted(args.loop[0].iterdir()), args.loop[1]))
+        return 0
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     holds = True
     with tempfile.TemporaryDirectory() as name:
@@ -118,6 +135,10 @@ def main() -> int:
             holds &= spent <= 1.15 * inline
             ratios = f"{spent / inline:.2f} x inline, {spent / hand:.2f} x by hand"
             print(f"{engine:<10} {spent * 1e3:.1f} ms CPU per tile ({ratios})")
+        two = side_by_side(paths, folder / "two")
+        print(
+            f"two inline loops side by side: {two * 1e3:.1f} ms CPU per tile ({two / inline:.2f} x one alone)"
+        )
     return 0 if holds else 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geotoolz.cloud import _combine_kernels, _kernels
+from geotoolz.cloud._fewer_codes import fewer
 from geotoolz.cloud._products import (
     ALL_FLAGS,
     CLASSES,
@@ -263,7 +264,7 @@ def decoder(
     """
     width = dtype.itemsize * 8
     unsigned = np.dtype(f"u{dtype.itemsize}")
-    bits, masks, targets = 0, [], []
+    patterns = []
     for mask, value in codes:
         if mask != CLASSES and mask >> width:
             raise QuantityError(
@@ -271,12 +272,14 @@ def decoder(
                 expected="a layer as the product stores it",
                 fix="read it unscaled (open_tile keeps quality layers as they are)",
             )
-        if mask == value and mask & (mask - 1) == 0 and mask > 0:
+        if mask != CLASSES or not value >> width:  # else a class number that the type cannot hold
+            patterns.append((mask % (1 << width), value))
+    bits, masks, targets = 0, [], []
+    for mask, value in fewer(patterns):
+        if mask == value and mask.bit_count() == 1:
             bits |= mask
-        elif mask == CLASSES and value >> width:
-            continue  # a class number that the type cannot hold
         else:
-            masks.append(mask % (1 << width))
+            masks.append(mask)
             targets.append(value)
     fills = [] if fill is None or (fill >= 0 and fill >> width) else [fill % (1 << width)]
 
