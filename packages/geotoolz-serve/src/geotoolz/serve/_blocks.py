@@ -150,5 +150,5 @@ def shared_cache() -> BlockCache:
     """Return the cache of this process; `open_renderer` says how large it may be."""
     with _making:
         if not _shared:
-            _shared.append(BlockCache(128 * 2**20))
+            _shared.append(BlockCache(176 * 2**20))
         return _shared[0]

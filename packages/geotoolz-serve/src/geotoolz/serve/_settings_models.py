@@ -199,7 +199,7 @@ class ServeSettings(_Settings):
     job_minutes: Annotated[int, Field(ge=1)] = 30
     render_threads: Annotated[int, Field(ge=1, le=64)] = 2
     queue: Annotated[int, Field(ge=1)] = 64
-    block_cache_mb: Annotated[int, Field(ge=0)] = 128
+    block_cache_mb: Annotated[int, Field(ge=0)] = 176
     tile_cache_mb: Annotated[int, Field(ge=0)] = 32
     disk_cache: Path | None = None
     api_keys: list[Annotated[str, Field(min_length=8)]] = []
