@@ -87,7 +87,7 @@ def test_the_law_on_drawn_tiles(ds: xr.Dataset, window: tuple[int, int], threads
 def test_row_blocks_of_a_tall_tile(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ds = make((40, 9))
     whole = PIPELINE(ds)
-    monkeypatch.setattr("geotoolz.core._run.BLOCK_PIXELS", 30)
+    monkeypatch.setattr("geotoolz.core._blocks.BLOCK_PIXELS", 30)
     same(PIPELINE(ds), whole)
 
 

@@ -226,14 +226,14 @@ def finish() -> dict[str, Any]:
 @contextlib.contextmanager
 def _small_blocks() -> Any:
     """Cut tiles of a few thousand pixels into blocks, as the runner cuts tiles of millions."""
-    from geotoolz.core import _run
+    from geotoolz.core import _blocks
 
-    before = _run._ONE_BLOCK, _run._LEAST_PIXELS, _run.BLOCK_PIXELS
-    _run._ONE_BLOCK, _run._LEAST_PIXELS, _run.BLOCK_PIXELS = 0, 1024, 4096
+    before = _blocks._ONE_BLOCK, _blocks._LEAST_PIXELS, _blocks.BLOCK_PIXELS
+    _blocks._ONE_BLOCK, _blocks._LEAST_PIXELS, _blocks.BLOCK_PIXELS = 0, 1024, 4096
     try:
         yield
     finally:
-        _run._ONE_BLOCK, _run._LEAST_PIXELS, _run.BLOCK_PIXELS = before
+        _blocks._ONE_BLOCK, _blocks._LEAST_PIXELS, _blocks.BLOCK_PIXELS = before
 
 
 def _again_somehow(one: Ran, place: Path) -> dict[str, Any]:

@@ -208,7 +208,8 @@ def _gather(
     threads: int | None,
 ) -> Any:
     """Run one pass of a step's statistics over a tile and return the unfinished state."""
-    from geotoolz.core._run import _compute_shape, regular_cut
+    from geotoolz.core._blocks import regular_cut
+    from geotoolz.core._run import _compute_shape
 
     reduce = step.op.statistics(step.state.spec)
     names = reduce.plan(step.state.spec).all_reads()

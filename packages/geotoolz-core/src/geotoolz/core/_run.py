@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 
+from geotoolz.core._blocks import Cut, regular_cut
 from geotoolz.core._build import build_dataset
 from geotoolz.core._builder import Reduction
 from geotoolz.core._compile import Program, compile
 from geotoolz.core._errors import ExecutorError, ParameterError, TileError
 from geotoolz.core._execute import Array, Fetch, Job, native, run_window
-from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
+from geotoolz.core._extent import Extent
 from geotoolz.core._lazy import xr
 from geotoolz.core._operator import Operator
 from geotoolz.core._provenance import made_by, origin_of
@@ -27,14 +28,6 @@ from geotoolz.core._threads import thread_count
 
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
-
-BLOCK_PIXELS = 262_144
-"""Pixels per block: a handful of float32 planes of this size stay in the cache, and calls cost little."""
-
-_LEAST_PIXELS = 32_768
-_ONE_BLOCK = 65_536  # not worth a thought
-_ROWS_PER_HALO = 4  # rows that two blocks both need are computed twice: half as many as their own, at most
-_MOST_PIXELS = 1 << 24
 
 Tiles: TypeAlias = "xr.Dataset | Mapping[str, xr.Dataset]"
 
@@ -238,10 +231,6 @@ def array_fetch(program: Program, tiles: Mapping[str, xr.Dataset]) -> Fetch:
     return fetch
 
 
-Cut = Callable[[Job], Sequence[Iterable[Extent]]]
-"""Says which windows each worker treats, in order; workers may share one iterator."""
-
-
 def compute(
     program: Program,
     fetch: Fetch,
@@ -303,19 +292,6 @@ def _further_passes(
             results[reduction.path] = reduction.op.finish(state)
 
 
-def regular_cut(window: tuple[int, int] | None, threads: int) -> Cut:
-    """Return the cut into windows of one size, dealt out to threads."""
-
-    def cut(job: Job) -> list[Iterable[Extent]]:
-        extents = _extents(job, window, threads)
-        check_cover(extents, job.shape)
-        workers = min(threads, len(extents))
-        # one iterator for all: who is done first takes the next window
-        return [extents] if workers == 1 else [iter(extents)] * workers
-
-    return cut
-
-
 def _compute_shape(
     job: Job, fetch: Fetch, cut: Cut, previous: Any = None
 ) -> tuple[dict[int, Array], list[Any]]:
@@ -336,58 +312,10 @@ def _compute_shape(
 
     if len(shares) == 1:
         return outputs, work(shares[0])
-    with ThreadPoolExecutor(len(shares)) as pool:
-        partial = list(pool.map(work, shares))
+    with ThreadPoolExecutor(len(shares) - 1) as pool:
+        others = [pool.submit(work, share) for share in shares[1:]]
+        partial = [work(shares[0]), *(other.result() for other in others)]  # the caller works too
     return outputs, merge_states(job.reductions, partial)
-
-
-def _extents(job: Job, window: tuple[int, int] | None, threads: int = 1) -> list[Extent]:
-    """Cut the output into windows; along an axis that some call sees whole they are as long as it."""
-    height, width = job.shape
-    along_y, along_x = job.whole_axes
-    whole = job.needs_whole
-    if whole is not None:
-        if window is not None and (window[0] < height or window[1] < width):
-            raise ExecutorError(
-                f"{whole.path or 'this step'} looks at the whole tile and cannot run in windows of {window}",
-                fix="run it on whole tiles, or replace the step",
-            )
-        return [Extent(0, height, 0, width)]
-    if window is None:
-        if threads == 1 and height * width <= min(_ONE_BLOCK, BLOCK_PIXELS):
-            return [Extent(0, height, 0, width)]
-        pixels = max(BLOCK_PIXELS // _planes(job), min(BLOCK_PIXELS, _LEAST_PIXELS))
-        if not job.instructions and not job.wanted:  # nothing is made that should stay in the cache
-            pixels = max(pixels, min((r.op.block_pixels for r in job.reductions), default=0))
-        if threads > 1:  # some blocks for every thread, if the tile is small
-            pixels = max(min(pixels, height * width // (4 * threads)), _LEAST_PIXELS)
-        if not along_y:
-            pixels = max(pixels, min(_halo_rows(job) * _ROWS_PER_HALO * width, _MOST_PIXELS))
-            # a kernel that works in bands of rows (a network's patches) computes each of them once
-            band = width * max(
-                (getattr(step.kernel, "block_rows", 0) for step in job.instructions), default=0
-            )
-            pixels = max(pixels // band, 1) * band if band else pixels
-        return column_blocks(job.shape, pixels) if along_y else row_blocks(job.shape, pixels)
-    size = (max(window[0], height) if along_y else window[0], max(window[1], width) if along_x else window[1])
-    return list(windows(job.shape, size)) or [Extent(0, height, 0, width)]
-
-
-def _planes(job: Job) -> int:
-    """Return how many planes the deepest array has: dates of a stack, bands of a cube."""
-    used = {slot for step in job.instructions for slot in (*step.reads, *step.writes)}
-    return max((math.prod(job.program.leads[slot]) for slot in used), default=1) or 1
-
-
-def _halo_rows(job: Job) -> int:
-    """Return how many rows beyond its own a block of rows needs, on one side, at most."""
-    if job.pointwise:
-        return 0
-    height, width = job.shape
-    middle = Extent(height // 2, min(height // 2 + 1, height), 0, width)
-    needed = job.input_extents(middle)
-    same = [e for slot, e in needed.items() if job.program.shapes[slot] == job.shape]
-    return max((max(middle.y0 - e.y0, e.y1 - middle.y1) for e in same), default=0)
 
 
 def _new_states(job: Job, previous: Any) -> list[Any]:

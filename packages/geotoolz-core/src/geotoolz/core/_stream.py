@@ -17,10 +17,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from geotoolz.core._blocks import BLOCK_PIXELS
 from geotoolz.core._execute import Array, Fetch, Job, run_window
 from geotoolz.core._extent import Extent, windows
 from geotoolz.core._memory import buffer
-from geotoolz.core._run import BLOCK_PIXELS, merge_states
+from geotoolz.core._run import merge_states
 
 AHEAD = 1
 """Output buffers beyond one per thread."""

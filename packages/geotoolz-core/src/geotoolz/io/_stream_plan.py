@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from geotoolz.core import ExecutorError, Sink
+from geotoolz.core._blocks import blocks
 from geotoolz.core._execute import Job
 from geotoolz.core._extent import Extent
 from geotoolz.core._memory import MB
-from geotoolz.core._run import _extents
 from geotoolz.core._stream import job_inputs
 from geotoolz.io import _stream_memory as memory
 from geotoolz.io._stream_source import SceneInput
@@ -133,7 +133,7 @@ def _plan(work: Work, baseline: int, window: tuple[int, int], threads: int) -> S
     parts: list[dict[str, int]] = []
     windows, shape, chosen, count = 0, (0, 0), window, 1
     for number, job in enumerate(work.jobs):
-        extents = _extents(job, fitted(job, window))
+        extents = blocks(job, fitted(job, window))
         some = memory.some_extents(extents)
         count = min(threads, len(extents))
         parts.append(

@@ -18,10 +18,11 @@ from geotoolz.core import (
     TileSpec,
     compile,
 )
+from geotoolz.core._blocks import blocks
 from geotoolz.core._execute import Array, Job
 from geotoolz.core._extent import Extent
 from geotoolz.core._memory import give_back, parse_bytes, resident
-from geotoolz.core._run import _check_window, _extents, decide
+from geotoolz.core._run import _check_window, decide
 from geotoolz.core._stream import Clock, Pass, job_inputs, visit
 from geotoolz.core._threads import cpus
 from geotoolz.io._block_cache import block_cache
@@ -163,7 +164,7 @@ class Stream:
         return found
 
     def _visit(self, job: Job, plan: StreamPlan, clock: Clock, previous: Any, told: Any) -> list[Any]:
-        extents = _extents(job, fitted(job, plan.window))
+        extents = blocks(job, fitted(job, plan.window))
         output = self.end if self.end is not None else _NOWHERE
         return visit(Pass(job, extents, plan.threads, previous), self.source, output, clock, told)
 
