@@ -14,6 +14,7 @@ from geotoolz.catalog._hrefs import absolute
 from geotoolz.catalog._rows import Row
 from geotoolz.catalog._search_items import unsigned
 from geotoolz.catalog._stac import item_row
+from geotoolz.io._gdal_session import gdal_env
 
 #: of an item, what describes grids that its files no longer have
 _GRID = ("proj:shape", "proj:transform", "proj:bbox", "proj:geometry", "proj:centroid")
@@ -85,7 +86,7 @@ def _asset(told: Any, entry: Entry, href: str, folder: Path, whole: bool) -> dic
 def _grid(path: Path) -> dict[str, Any]:
     import rasterio
 
-    with rasterio.open(path) as raster:
+    with gdal_env(), rasterio.open(path) as raster:
         return {"proj:shape": [raster.height, raster.width], "proj:transform": list(raster.transform)[:6]}
 
 

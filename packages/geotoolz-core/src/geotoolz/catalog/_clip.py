@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geotoolz.core._errors import OutsideError
 from geotoolz.io._gdal import read_from
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._sign import Signer
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def clip(
     grid = None if placed else declared()
     facts, window = read_from(href, sign, lambda raster: _looked(raster, grid, area, href))
     # one file descriptor at a time writes: block rows of the new file, in order
-    with rasterio.open(target, "w", **facts["profile"]) as made:
+    with gdal_env(), rasterio.open(target, "w", **facts["profile"]) as made:
         for start in range(0, window[2], _ROWS):
             rows = min(_ROWS, window[2] - start)
             part = (window[0] + start, window[1], rows, window[3])

@@ -10,6 +10,7 @@ import numpy as np
 from geotoolz.catalog._label_table import Classes, Legend, make_legend
 from geotoolz.core._errors import GridMismatchError, MissingCRSError, ParameterError, ReadError
 from geotoolz.core._grid import crs_label
+from geotoolz.io._gdal_session import gdal_env
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -38,7 +39,7 @@ def read_raster_window(
 
     check_file(path)
     try:
-        with rasterio.open(path) as src:
+        with gdal_env(), rasterio.open(path) as src:
             row, col = _place(src, geobox, path)
             values, absent = _read(src, window, row, col)
             legend = raster_legend(src, path, classes, fill)
@@ -54,7 +55,7 @@ def legend_of_raster(path: str, classes: Classes | None, fill: int | None) -> Le
 
     check_file(path)
     try:
-        with rasterio.open(path) as src:
+        with gdal_env(), rasterio.open(path) as src:
             return raster_legend(src, path, classes, fill)
     except RasterioError as err:
         raise ReadError(f"{path} cannot be read: {err}", expected="a raster of labels") from err

@@ -13,6 +13,7 @@ import numpy as np
 
 from geotoolz.core._errors import CatalogError, ParameterError, WriteError
 from geotoolz.io._cog import Encoding, Pending, copy_cog, write_style
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._mosaic import Mosaic, MosaicBand, lay_out, relocated
 from geotoolz.io._mosaic_vrt import mosaic_xml
 from geotoolz.io._style import Painted, check_style
@@ -175,7 +176,7 @@ def _write_vrt(mosaic: Mosaic, path: Path) -> None:
 
     here = relocated(mosaic, lambda name: Path(os.path.relpath(name, path.parent)).as_posix())
     path.write_text(mosaic_xml(here, relative=True), encoding="utf-8")
-    with rasterio.open(path) as raster:
+    with gdal_env(), rasterio.open(path) as raster:
         if (raster.shape, raster.count) != (mosaic.shape, len(mosaic.bands)):
             raise WriteError(f"{path} has {raster.count} × {raster.shape} pixels after writing")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geotoolz.core._errors import ReadError
+from geotoolz.io._gdal_session import gdal_env
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def probe(path: str | Path) -> Probe:
         raise ReadError(f"{path} has 0 bytes", expected="a raster", fix="fetch it again")
     try:
         # a raster without a transform is told by its missing CRS
-        with warnings.catch_warnings(), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        with warnings.catch_warnings(), gdal_env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as src:
                 return _describe(src, local)

@@ -18,6 +18,7 @@ import numpy as np
 from geotoolz.core._errors import GeotoolzError, WriteError
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import reason_of
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._style import SUFFIX, Painted, is_ours, style_of
 from geotoolz.io._vrt import Layer, vrt_of
 from geotoolz.io._write_object import Outbox
@@ -196,11 +197,12 @@ def copy_cog(
     import rasterio
     from rasterio.shutil import copy
 
-    with rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
+    with gdal_env(GDAL_MEM_ENABLE_OPEN="YES", GDAL_PAM_ENABLED="YES"):
         copy(vrt, str(path), driver="COG", **encoding.options(layers, threads))
-    shapes = _level_shapes(path)
-    with rasterio.open(path) as raster:
-        _check_blocks(raster, shapes, path.stat().st_size)
+    with gdal_env():
+        shapes = _level_shapes(path)
+        with rasterio.open(path) as raster:
+            _check_blocks(raster, shapes, path.stat().st_size)
 
 
 def write_style(path: Path, bands: Sequence[Painted], style: str | None) -> None:
@@ -269,7 +271,7 @@ def _check_file(path: Path, layers: Sequence[Layer]) -> None:
     import rasterio
     from rasterio.windows import Window
 
-    one = rasterio.Env(GDAL_NUM_THREADS="1")
+    one = gdal_env(GDAL_NUM_THREADS="1")
     with one, block_cache(16 * 2**20, firm=False), rasterio.open(path) as raster:
         height, width = layers[0].pixels.shape
         if (raster.height, raster.width, raster.count) != (height, width, len(layers)):

@@ -19,7 +19,7 @@ from affine import Affine
 from geotoolz.core._errors import ReadError
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._gdal_errors import fix_of, reason_of
-from geotoolz.io._gdal_session import session_for
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._object_options import gdal_store_options
 from geotoolz.io._quiet import quiet
 from geotoolz.io._sign import Signer, redacted, signed
@@ -190,7 +190,6 @@ def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
         If the file is missing, empty or no raster, or if reading it fails inside the block.
     """
     from rasterio._err import CPLE_BaseError
-    from rasterio.env import Env
     from rasterio.errors import RasterioError
 
     stamp = stamp_of(path)
@@ -201,7 +200,7 @@ def opened(path: str, sign: Signer | None = None) -> Iterator[Any]:
     handles = _handles()
     sign = sign if is_remote(path) else None
     key = path if sign is None else (path, id(sign))
-    with Env(session_for(path), **gdal_options(path)), block_cache(_CACHE, firm=False):
+    with gdal_env(path, **gdal_options(path)), block_cache(_CACHE, firm=False):
         try:
             kept = handles.get(key)
             if kept is None or kept[0] != stamp:
@@ -251,9 +250,7 @@ def read_from(path: str, sign: Signer | None, read: Callable[[Any], Any]) -> Any
 
 def _one_thread() -> Any:
     """Let GDAL decode JPEG2000 alone: its threads leave a block that is broken black, and say nothing."""
-    from rasterio.env import Env
-
-    return Env(GDAL_NUM_THREADS="1")
+    return gdal_env(GDAL_NUM_THREADS="1")
 
 
 def read_header(path: str, sign: Signer | None = None) -> Header:

@@ -15,15 +15,34 @@ _KEYS = {
 }
 
 
+def gdal_env(path: str = "", **options: Any) -> Any:
+    """Return rasterio's environment for what is read from a path, or for a file of this machine.
+
+    rasterio makes a session of boto3 wherever the variables hold keys of AWS, for local files too: ten
+    milliseconds each time, for keys that GDAL finds in the same variables.
+
+    Parameters
+    ----------
+    path : str
+        File or URL.
+    **options
+        GDAL's.
+    """
+    from rasterio.env import Env
+
+    return Env(session_for(path), **options)
+
+
 def session_for(path: str) -> Any:
-    """Return rasterio's session with our keys; None where GDAL finds them itself.
+    """Return rasterio's session with our keys; one without keys where GDAL finds them itself.
 
     On S3 those of a provider; on Azure also what stands in the environment under obstore's names.
     """
+    from rasterio.session import DummySession
+
     options = _options(path.lower())
     if not options:
-        return None
-    from rasterio.session import DummySession
+        return DummySession()
 
     class Provided(DummySession):  # type: ignore[misc]
         """Hands the keys to GDAL."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from geotoolz.io._gdal import close_handles, own_options, reading
+from geotoolz.io._gdal_session import gdal_env
 
 _AT_ONCE = 8
 _local = threading.local()
@@ -35,14 +36,15 @@ def side_by_side(function: Callable[[T], R], values: Iterable[T], remote: bool) 
     todo = list(values)
     if not remote or len(todo) < 2 or getattr(_local, "inside", False):
         return [function(value) for value in todo]
-    from rasterio.env import Env, getenv, hasenv
+    from rasterio.env import getenv, hasenv, setenv
 
     options, env = own_options(), dict(getenv()) if hasenv() else {}
 
     def inside(value: T) -> R:
         _local.inside = True
         try:
-            with Env(**env), reading(**options):
+            with gdal_env(), reading(**options):
+                setenv(**env)  # Env refuses the keys that a session has put there
                 return function(value)
         finally:
             _local.inside = False

@@ -14,6 +14,7 @@ from geotoolz.core._quantity import is_flags
 from geotoolz.core._specs import VarSpec
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._classes import class_legend
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._legend_xml import holds_palette
 from geotoolz.io._qml import MARK, Limits, multiband, paletted, pseudocolor
 
@@ -132,7 +133,7 @@ def _measured(path: Path, index: int, band: Painted) -> Limits:
     """Return percentiles of a sample of the file; an overview is read where there is one."""
     import rasterio
 
-    one = rasterio.Env(GDAL_NUM_THREADS="1")
+    one = gdal_env(GDAL_NUM_THREADS="1")
     with one, block_cache(16 * 2**20, firm=False), rasterio.open(path) as raster:
         shape = tuple(min(size, _SAMPLE) for size in (raster.height, raster.width))
         pixels = raster.read(index, out_shape=shape).astype(np.float64)

@@ -13,6 +13,7 @@ import pydantic
 from geotoolz.catalog._label_raster import _coded, check_file, legend_of_raster, raster_legend
 from geotoolz.catalog._read_label import _filled
 from geotoolz.core import Call, Extent, Map, MissingCRSError, Plan, ReadError, TileSpec, VarSpec, verb
+from geotoolz.io._gdal_session import gdal_env
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -83,7 +84,7 @@ def _nearest(
 
     check_file(path)
     try:
-        with rasterio.open(path) as src:
+        with gdal_env(), rasterio.open(path) as src:
             legend = raster_legend(src, path, classes, fill)
             if src.crs is None:
                 raise MissingCRSError(f"{path} has no CRS", fix="write the CRS into the file")

@@ -10,6 +10,7 @@ from pathlib import Path
 from geotoolz.catalog._made_of import parts_of
 from geotoolz.core import ReadError
 from geotoolz.core._provenance import inputs_told
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.repro._errors import ArtifactError
 from geotoolz.repro._several import described, title
 from geotoolz.repro._trace import Trace
@@ -84,7 +85,7 @@ def _tag(file: Path) -> str | None:
     from geotoolz.io._tags import PROVENANCE_TAG
 
     try:
-        with rasterio.open(file) as raster:
+        with gdal_env(), rasterio.open(file) as raster:
             told: str | None = raster.tags().get(PROVENANCE_TAG)
     except RasterioError as error:
         raise ReadError(f"{file} is no raster: {error}", expected="a raster or a STAC item") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geotoolz.core import TileSpec, kernel
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.serve._render_style import Painted, Warped
 from geotoolz.viz import encode_png
 from geotoolz.viz._picture import on_background
@@ -162,7 +163,7 @@ def values_tif(warped: Warped, spec: TileSpec, geobox: GeoBox) -> bytes:
         "transform": geobox.affine, "compress": "deflate", "nodata": first.nodata,
         "overview_resampling": "average" if stack.dtype.kind == "f" else "nearest",
     }  # fmt: skip
-    with MemoryFile() as memory:
+    with gdal_env(), MemoryFile() as memory:
         with memory.open(**options) as raster:
             raster.write(stack)
             for number, name in enumerate(warped.arrays, start=1):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from geotoolz.core import ReadError
 from geotoolz.io._gdal import gdal_options, is_remote, open_raster, stamp_of
-from geotoolz.io._gdal_session import session_for
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._sign import redacted, signed
 
 if TYPE_CHECKING:
@@ -104,17 +104,13 @@ class Handles:
 
 def _environment(path: str) -> AbstractContextManager[Any]:
     """Return what GDAL is told of an address; a file of this machine needs nothing."""
-    from rasterio.env import Env
-
-    return Env(session_for(path), **gdal_options(path)) if is_remote(path) else nullcontext()
+    return gdal_env(path, **gdal_options(path)) if is_remote(path) else nullcontext()
 
 
 def _open(file: RasterFile) -> Any:
-    from rasterio.env import Env
-
     path = signed(file.path, file.sign) if file.sign is not None and is_remote(file.path) else file.path
     options = {} if file.level is None else {"OVERVIEW_LEVEL": file.level}
-    with Env(session_for(file.path), **gdal_options(file.path)):
+    with gdal_env(file.path, **gdal_options(file.path)):
         return open_raster(path, **options)
 
 

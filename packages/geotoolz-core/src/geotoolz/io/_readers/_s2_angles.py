@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+from geotoolz.io._gdal_session import gdal_env
 from geotoolz.io._product import Product
 from geotoolz.io._radiometry import Declared
 from geotoolz.io._scene import Asset
@@ -120,7 +121,7 @@ def _write(path: str, values: Grid, place: Affine, crs: str, title: str) -> None
         if path in _files:
             return
         file = MemoryFile(dirname=folder, filename=name)
-        with file.open(**profile) as raster:
+        with gdal_env(), file.open(**profile) as raster:
             raster.write(values, 1)
             raster.set_band_description(1, title)
         _files[path] = file
