@@ -22,6 +22,7 @@ _MIB = 2**20
 RAY_ENV = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_task_oom_retries": "0",  # retries belong to the driver, where attempts are recorded
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120",  # a busy head takes longer than 30 s to start one
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it Ray warns that this default is about to change
 }
 
@@ -73,8 +74,20 @@ def import_ray(*, private: bool) -> Any:
 
 
 def first_line(exc: BaseException) -> str:
-    """Return the first line of an error's text that says something; Ray's go on for many."""
+    r"""Return the line of an error's text that says something; Ray's go on for many.
+
+    The first one, or the last of a traceback, which Ray's client sends as a text.
+
+    Examples
+    --------
+    >>> first_line(RuntimeError("worker died:\n  it ran out of memory\n  see the log"))
+    'it ran out of memory'
+    >>> first_line(RuntimeError("Traceback (most recent call last):\n  File 'a.py'\nOSError: no proxy"))
+    'OSError: no proxy'
+    """
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Traceback (most recent call last)"):
+        return lines[-1]
     said = next((line for line in lines if not line.endswith(":")), "")
     return said or (lines or [type(exc).__name__])[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,8 +20,9 @@ from geotoolz.core import Map, Operator, Plan, Sequential, TileSpec, VarSpec, co
 from geotoolz.core._blocks import BLOCK_PIXELS, blocks, dealt
 from geotoolz.core._execute import Job
 from geotoolz.core._extent import Extent, check_cover, row_blocks
-from geotoolz.indices import NDVI
 from geotoolz.radiometry import BandMath, BoxMean, MinMax
+
+NDVI = BandMath({"ndvi": "(nir - red) / (nir + red)"})
 
 
 def tile(height: int, width: int) -> xr.Dataset:
@@ -75,9 +77,9 @@ def test_workers_begin_far_from_each_other_and_help_from_the_end() -> None:
 @pytest.mark.parametrize(
     ("op", "outputs", "times"),
     [
-        (NDVI(), ("ndvi",), 4),
+        (NDVI, ("ndvi",), 4),
         (BandMath({"a": "red - nir", "b": "red / nir"}), ("a", "b"), 4),
-        (Sequential([NDVI(), MinMax(limits={"ndvi": (0.0, 1.0)}, bands=("ndvi",))]), ("ndvi",), 1),
+        (Sequential([NDVI, MinMax(limits={"ndvi": (0.0, 1.0)}, bands=("ndvi",))]), ("ndvi",), 1),
         (BoxMean(1, ("red",)), ("red",), 1),  # reads beyond its own pixels
     ],
     ids=["one loop", "two outputs", "two loops", "neighbours"],
@@ -91,7 +93,7 @@ def test_blocks_of_one_loop_are_larger(op: Operator, outputs: tuple[str, ...], t
 
 def test_windows_that_were_asked_for_stay() -> None:
     ds = tile(1000, 1000)
-    assert len(blocks(job_of(NDVI(), ds, ("ndvi",)), (256, 256))) == 16
+    assert len(blocks(job_of(NDVI, ds, ("ndvi",)), (256, 256))) == 16
 
 
 def around(kernel: Any) -> Operator:
@@ -141,3 +143,22 @@ def test_an_error_in_any_thread_reaches_the_caller(number: int) -> None:
     with pytest.raises(RuntimeError, match=f"block {number}"):
         run(around(failing), ds, window=(16, 64), threads=2)
     assert threading.active_count() == before
+
+
+def test_after_an_error_no_thread_begins_another_block() -> None:
+    begun: list[float] = []
+
+    def failing(red: Any) -> Any:
+        begun.append(float(red[0, 0]))
+        if red[0, 0] == 0:
+            raise RuntimeError("the first block")
+        time.sleep(0.3)  # by then the caller has failed
+        return red
+
+    ds = tile(40, 8)
+    rows = np.arange(40, dtype=np.float32)
+    ds["red"] = ds.red.copy(data=np.broadcast_to(rows[:, None], (40, 8)))
+    with pytest.raises(RuntimeError, match="the first block"):
+        run(around(failing), ds, window=(1, 8), threads=2)
+    assert 0 in begun
+    assert len(begun) <= 3

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from geotoolz.core._errors import ExecutorError
 from geotoolz.core._execute import Job
 from geotoolz.core._extent import Extent, check_cover, column_blocks, row_blocks, windows
+from geotoolz.core._jit import PixelKernel
 
 BLOCK_PIXELS = 262_144
 """Pixels per block: a handful of float32 planes of this size stay in the cache, and calls cost little."""
@@ -119,15 +120,18 @@ def _pixels(job: Job, threads: int) -> int:
 
 
 def _in_place(job: Job) -> bool:
-    """Return whether nothing is made that another step reads: there is nothing to be kept in the cache.
+    """Return whether compiled loops write what is wanted, and nothing that another step reads.
 
-    Such a job is one loop per block. Between two of them a thread needs the interpreter, and where it has
-    to wait for it, the system may let it wait for milliseconds: fewer and larger blocks then.
+    There is nothing to be kept in the cache then, and a block takes no memory. Between two blocks a thread
+    needs the interpreter, and where it has to wait for it, the system may let it wait for milliseconds:
+    fewer and larger blocks.
     """
     if not job.pointwise or job.reductions:
         return False
     wanted = set(job.wanted)
-    return all(slot in wanted for step in job.instructions for slot in step.writes)
+    return all(
+        isinstance(step.kernel, PixelKernel) and wanted.issuperset(step.writes) for step in job.instructions
+    )
 
 
 def _planes(job: Job) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
@@ -24,7 +26,7 @@ from geotoolz.core._reduce import Assertion
 from geotoolz.core._replay import Replay
 from geotoolz.core._scratch import Scratch
 from geotoolz.core._specs import TileSpec
-from geotoolz.core._threads import thread_count
+from geotoolz.core._threads import beside_others, thread_count
 
 if TYPE_CHECKING:
     from geotoolz.core._observers import Observer
@@ -312,10 +314,26 @@ def _compute_shape(
 
     if len(shares) == 1:
         return outputs, work(shares[0])
+    return outputs, merge_states(job.reductions, _side_by_side(work, shares))
+
+
+def _side_by_side(
+    work: Callable[[Iterable[Extent]], list[Any]], shares: Sequence[Iterable[Extent]]
+) -> list[list[Any]]:
+    """Let a thread work on each share, the caller's own among them; after an error none begins a window."""
+    failed = threading.Event()
+
+    def guarded(share: Iterable[Extent]) -> list[Any]:
+        try:
+            with beside_others():
+                return work(itertools.takewhile(lambda _: not failed.is_set(), share))
+        except BaseException:
+            failed.set()
+            raise
+
     with ThreadPoolExecutor(len(shares) - 1) as pool:
-        others = [pool.submit(work, share) for share in shares[1:]]
-        partial = [work(shares[0]), *(other.result() for other in others)]  # the caller works too
-    return outputs, merge_states(job.reductions, partial)
+        others = [pool.submit(guarded, share) for share in shares[1:]]
+        return [guarded(shares[0]), *(other.result() for other in others)]
 
 
 def _new_states(job: Job, previous: Any) -> list[Any]:

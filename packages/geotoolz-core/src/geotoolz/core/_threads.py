@@ -1,14 +1,43 @@
-"""How many threads a tile in memory is worth."""
+"""How many threads a tile in memory is worth, and whether this one is among several."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from geotoolz.core._errors import ParameterError
 
 THREADS_ENV = "GEOTOOLZ_THREADS"
 _PIXELS_PER_THREAD = 1 << 20  # below, starting a thread costs as much as it saves
+_local = threading.local()
+
+
+@contextmanager
+def beside_others() -> Iterator[None]:
+    """Note that this thread is one of several that compute one tile."""
+    before = works_beside_others()
+    _local.beside = True
+    try:
+        yield
+    finally:
+        _local.beside = before
+
+
+def works_beside_others() -> bool:
+    """Return whether this thread is one of several that compute one tile, be it the caller's own.
+
+    Examples
+    --------
+    >>> with beside_others():
+    ...     works_beside_others()
+    True
+    >>> works_beside_others()
+    False
+    """
+    return getattr(_local, "beside", False)
 
 
 def cpus() -> int:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from geotoolz.core._threads import works_beside_others
+
 _holds_blas = threading.Lock()
 
 
@@ -19,9 +21,9 @@ def one_thread_each() -> Iterator[None]:
     process: whoever comes in while nobody holds it sets it to one, and back when it leaves, so that every
     limit is taken back by the thread that set it. Without that, two threads that multiply wait for each
     other: a linear model on two cores takes 1.6 times as long. A limit that the caller has set stands, and
-    the main thread is left alone.
+    the main thread is left alone where it works alone.
     """
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread() and not works_beside_others():
         yield
         return
     with _libraries("openmp").limit(limits=1):
