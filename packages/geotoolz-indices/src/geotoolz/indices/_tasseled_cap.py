@@ -107,8 +107,9 @@ class TasseledCap(Map):
     B is a set of published coefficients, by default the one of the tile's platform and kind of reflectance.
     For Sentinel-2 there is none for surface reflectance, and for Landsat 4 and 5 none for the top of the
     atmosphere: the other one is taken, and `check` says so. The sets are orthonormal to 1.2e-4, what four
-    decimals allow; the MODIS coefficients in circulation (Lobser and Cohen 2007) are off by 1.4e-2 and left
-    out.
+    decimals allow. The MODIS coefficients in circulation (after Lobser and Cohen 2007) are off by 1.4e-2, and
+    one digit would explain most of it (greenness of band 6, −0.0036 for −0.0236): without the paper they are
+    left out. `BandMath` takes coefficients of your own.
 
     Reads six bands of reflectance between 0 and 1, dims ``(y, x)`` or ``(time, y, x)``. Writes three
     float32 variables, units 1, computed in float64 and rounded once; NaN where any band has no data. Looks
@@ -218,7 +219,7 @@ class TasseledCap(Map):
         raise ParameterError(
             f"TasseledCap has no coefficients for the platform {tile.attrs.get('platform')!r}",
             expected=", ".join(_PLATFORMS),
-            fix="sensor=…, or ds.attrs['platform'] = …",
+            fix="sensor=…, or ds.attrs['platform'] = …; BandMath takes coefficients of your own",
         )
 
 
