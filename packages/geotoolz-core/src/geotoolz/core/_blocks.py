@@ -122,9 +122,8 @@ def _pixels(job: Job, threads: int) -> int:
 def _in_place(job: Job) -> bool:
     """Return whether compiled loops write what is wanted, and nothing that another step reads.
 
-    There is nothing to be kept in the cache then, and a block takes no memory. Between two blocks a thread
-    needs the interpreter, and where it has to wait for it, the system may let it wait for milliseconds:
-    fewer and larger blocks.
+    There is nothing to be kept in the cache then, and a block takes no memory: larger ones, each of which
+    costs some ten microseconds of Python.
     """
     if not job.pointwise or job.reductions:
         return False
