@@ -12,9 +12,9 @@ The floor is `np.copyto` of as many bytes as must be read into as many as must b
 that exists already; ours and the peers allocate their results, as they would in use.
 
 Claims: any catalogue index on float32 bands ≤ 3 × floor as it is called by default, with a thread per
-processor (all of them are measured, with one thread too; those above are listed; what is above as called is
-measured once more when all others are done). Ten indices in one pass ≤ 1/4 of ten passes, each pass reading
-its bands from a compressed file; the same in memory is printed beside it.
+processor (all of them are measured, with one thread too; those above are listed). Ten indices in one pass
+≤ 1/4 of ten passes, each pass reading its bands from a compressed file; the same in memory is printed
+beside it.
 
 Run: python benchmarks/indices.py [--size N]; exits 1 where a claim does not hold. Peers that are not
 installed are left out.
@@ -87,7 +87,6 @@ def every_index(size: int) -> bool:
     from geotoolz.indices import Index, catalogue
 
     tile = scene(size)
-    times: dict[str, tuple[float, float]] = {}
 
     def measure(name: str) -> tuple[float, float]:
         entry = catalogue()[name]
@@ -101,12 +100,7 @@ def every_index(size: int) -> bool:
         return alone / base, called / base
 
     print(f"new memory: {warm():.2f} ms for two megabytes at first, at most, then {warm():.2f}")
-    for name in catalogue():
-        times[name] = measure(name)
-    for name in [name for name, row in times.items() if row[1] > 3]:
-        before, now = times[name], measure(name)
-        print(f"  again: {name}, as called {before[1]:.1f} and {now[1]:.1f} ×")
-        times[name] = min(before[0], now[0]), min(before[1], now[1])
+    times = {name: measure(name) for name in catalogue()}
     held = True
     for label, place in (("one thread", 0), ("as called", 1)):
         ratios = {name: row[place] for name, row in times.items()}

@@ -16,7 +16,7 @@ from geotoolz.core import BatchError
 from ._ray_capacity import slots
 from ._ray_options import Placement, RayOptions
 from ._ray_pool import Actors, Job, Pool, Tasks
-from ._ray_start import connect, first_line
+from ._ray_start import connect, telling_line
 
 __all__ = ["RayEngine"]
 
@@ -267,7 +267,7 @@ class RayEngine:
             value, failure, seconds, worker = self._ray.get(reference)
         except errors.RuntimeEnvSetupError as exc:
             raise BatchError(
-                f"the runtime environment cannot be made: {first_line(exc)}",
+                f"the runtime environment cannot be made: {telling_line(exc)}",
                 expected="one that every node can make",
                 fix="try it with `geotoolz nextgen check-ray`",
             ) from exc
@@ -292,7 +292,7 @@ class RayEngine:
         now = time.monotonic()
         self._died = now
         ran = now - job.since
-        kind, told = _kind(errors, exc), first_line(exc)
+        kind, told = _kind(errors, exc), telling_line(exc)
         if kind is FailureKind.LOST and job.timeout is not None and ran >= job.timeout:
             kind, told = FailureKind.TIMEOUT, f"longer than {job.timeout:g} s; the worker was killed"
         return (Completion(job.ticket, None, Failure(kind, type(exc).__name__, told), ran, "ray"),)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from geotoolz.core import BatchError
 
 from ._ray_options import RayOptions
-from ._ray_start import first_line
+from ._ray_start import telling_line
 from ._task import Answer, attempt
 
 __all__ = ["Actors", "Job", "Pool", "Tasks"]
@@ -180,7 +180,7 @@ class Actors:
             self._bad_starts += 1
             if self._bad_starts >= _BAD_STARTS and not any(a.alive for a in self._actors):
                 raise BatchError(
-                    f"no worker starts on the cluster: {first_line(exc)}",
+                    f"no worker starts on the cluster: {telling_line(exc)}",
                     expected="geotoolz on every node, in the version of this process",
                     fix="`geotoolz nextgen check-ray --address …` says more",
                 ) from exc

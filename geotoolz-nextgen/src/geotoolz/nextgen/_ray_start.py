@@ -14,7 +14,7 @@ from geotoolz.core import BatchError, MissingDependencyError
 from ._cluster_state import short_folder, token_for
 from ._ray_options import RayOptions, check_bytes
 
-__all__ = ["RAY_ENV", "connect", "first_line", "import_ray", "reach"]
+__all__ = ["RAY_ENV", "connect", "import_ray", "reach", "telling_line"]
 
 _log = logging.getLogger("geotoolz.nextgen")
 _MIB = 2**20
@@ -50,7 +50,7 @@ def connect(options: RayOptions, n_workers: int) -> tuple[Any, bool]:
         ray.init(**_init_options(options, n_workers))
     except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as exc:
         raise BatchError(
-            f"Ray at {options.address!r} cannot be reached or started: {first_line(exc)}",
+            f"Ray at {options.address!r} cannot be reached or started: {telling_line(exc)}",
             expected="'local', 'auto', 'host:port' or 'ray://host:port'",
             fix="check the address, or use engine='process' on this machine",
         ) from exc
@@ -73,16 +73,16 @@ def import_ray(*, private: bool) -> Any:
     return ray
 
 
-def first_line(exc: BaseException) -> str:
+def telling_line(exc: BaseException) -> str:
     r"""Return the line of an error's text that says something; Ray's go on for many.
 
     The first one, or the last of a traceback, which Ray's client sends as a text.
 
     Examples
     --------
-    >>> first_line(RuntimeError("worker died:\n  it ran out of memory\n  see the log"))
+    >>> telling_line(RuntimeError("worker died:\n  it ran out of memory\n  see the log"))
     'it ran out of memory'
-    >>> first_line(RuntimeError("Traceback (most recent call last):\n  File 'a.py'\nOSError: no proxy"))
+    >>> telling_line(RuntimeError("Traceback (most recent call last):\n  File 'a.py'\nOSError: no proxy"))
     'OSError: no proxy'
     """
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]

@@ -314,10 +314,10 @@ def _compute_shape(
 
     if len(shares) == 1:
         return outputs, work(shares[0])
-    return outputs, merge_states(job.reductions, _side_by_side(work, shares))
+    return outputs, merge_states(job.reductions, _in_threads(work, shares))
 
 
-def _side_by_side(
+def _in_threads(
     work: Callable[[Iterable[Extent]], list[Any]], shares: Sequence[Iterable[Extent]]
 ) -> list[list[Any]]:
     """Let a thread work on each share, the caller's own among them; after an error none begins a window."""

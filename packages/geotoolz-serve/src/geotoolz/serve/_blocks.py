@@ -14,6 +14,7 @@ from geotoolz.core import ReadError
 from geotoolz.io._block_cache import block_cache
 from geotoolz.io._pixels import Source
 from geotoolz.serve._handles import Handles, Layout, RasterFile, layout_of
+from geotoolz.serve._settings_models import BLOCK_CACHE_MB
 from geotoolz.serve._singleflight import ThreadFlights
 
 Array = np.ndarray[Any, Any]
@@ -150,5 +151,5 @@ def shared_cache() -> BlockCache:
     """Return the cache of this process; `open_renderer` says how large it may be."""
     with _making:
         if not _shared:
-            _shared.append(BlockCache(176 * 2**20))
+            _shared.append(BlockCache(BLOCK_CACHE_MB * 2**20))
         return _shared[0]

@@ -15,6 +15,9 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63
 
 Range: TypeAlias = tuple[float, float]
 
+BLOCK_CACHE_MB = 176
+"""Of decoded blocks, where nobody says: 352 blocks of 512² pixels of uint16."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -199,7 +202,7 @@ class ServeSettings(_Settings):
     job_minutes: Annotated[int, Field(ge=1)] = 30
     render_threads: Annotated[int, Field(ge=1, le=64)] = 2
     queue: Annotated[int, Field(ge=1)] = 64
-    block_cache_mb: Annotated[int, Field(ge=0)] = 176
+    block_cache_mb: Annotated[int, Field(ge=0)] = BLOCK_CACHE_MB
     tile_cache_mb: Annotated[int, Field(ge=0)] = 32
     disk_cache: Path | None = None
     api_keys: list[Annotated[str, Field(min_length=8)]] = []
